@@ -1,0 +1,1 @@
+complete --command usenet --no-files --arguments "(env _USENET_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) usenet)" --condition "env _USENET_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) usenet"

@@ -1,0 +1,74 @@
+"""Memory and processor time as kernels write them, in every layout that engines use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.saved import plant
+from usenet.adapters import cgroups
+from usenet.adapters.cgroups import Usage
+
+ID = "4f1c0d2b7a9e"
+SCOPE = f"system.slice/docker-{ID}.scope"
+MIB = 2**20
+STAT_2 = f"anon 1000\nfile 2000\nkernel 5\nactive_file 12\ninactive_file {3 * MIB}\nslab 7\n"
+STAT_1 = f"cache 99\nrss 12\ninactive_file 1\ntotal_cache 4\ntotal_inactive_file {2 * MIB}\ntotal_rss 9\n"
+CPU_2 = "usage_usec 2500000\nuser_usec 2000000\nsystem_usec 500000\nnr_periods 0\n"
+
+
+def unified(place: str) -> dict[str, str]:
+    return {
+        f"{place}/memory.current": f"{10 * MIB}\n",
+        f"{place}/memory.stat": STAT_2,
+        f"{place}/cpu.stat": CPU_2,
+    }
+
+
+def first(place: str, cpu: str = "cpuacct") -> dict[str, str]:
+    return {
+        f"memory/{place}/memory.usage_in_bytes": f"{10 * MIB}\n",
+        f"memory/{place}/memory.stat": STAT_1,
+        f"{cpu}/{place}/cpuacct.usage": "2500000000\n",
+    }
+
+
+@pytest.mark.parametrize(
+    ("tree", "expected"),
+    [
+        (unified(SCOPE), Usage(7 * MIB, 2.5)),
+        (unified(f"docker/{ID}"), Usage(7 * MIB, 2.5)),
+        (first(f"docker/{ID}"), Usage(8 * MIB, 2.5)),
+        (first(SCOPE), Usage(8 * MIB, 2.5)),
+        (first(f"docker/{ID}", "cpu,cpuacct"), Usage(8 * MIB, 2.5)),
+    ],
+    ids=["2-systemd", "2-cgroupfs", "1-cgroupfs", "1-systemd", "1-joined"],
+)
+def test_usage(tree: dict[str, str], expected: Usage, tmp_path: Path) -> None:
+    assert cgroups.usage(ID, str(plant(tree, tmp_path))) == expected
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {},
+        {f"docker/{ID}/other": "1"},
+        unified("docker/another"),
+        {f"memory/docker/{ID}/memory.usage_in_bytes": "5\n"},  # no processor time beside it
+        {f"docker/{ID}/memory.current": "max\n"},
+        {f"docker/{ID}/memory.current": ""},
+    ],
+)
+def test_what_is_not_there_is_unknown(tree: dict[str, str], tmp_path: Path) -> None:
+    assert cgroups.usage(ID, str(plant(tree, tmp_path))) is None
+
+
+def test_more_cache_than_use_is_no_negative_memory(tmp_path: Path) -> None:
+    tree = {**unified(SCOPE), f"{SCOPE}/memory.current": "100\n"}
+    assert cgroups.usage(ID, str(plant(tree, tmp_path))) == Usage(0, 2.5)
+
+
+def test_a_kernel_without_memory_accounting_of_the_cache(tmp_path: Path) -> None:
+    tree = {f"{SCOPE}/memory.current": "100\n", f"{SCOPE}/cpu.stat": "garbage\nusage_usec x\n"}
+    assert cgroups.usage(ID, str(plant(tree, tmp_path))) == Usage(100, 0.0)

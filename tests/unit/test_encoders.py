@@ -1,0 +1,108 @@
+"""A service gets a GPU that is there and usable, or software, with the reason."""
+
+import pytest
+
+from tests.making import gpu, host
+from usenet.domain import encoders
+from usenet.domain.errors import ValidationError
+from usenet.domain.host import Engine, Node
+
+NVIDIA = gpu("nvidia", "0000:01:00.0", id="10de:2684", uuid="GPU-1f2e", driver="nvidia", render=None)
+INTEL = gpu("intel", driver="i915")
+AMD = gpu("amd", "0000:03:00.0", render=Node(path="/dev/dri/renderD129", gid=993))
+
+
+def with_runtime(*cdi: str, runtimes: tuple[str, ...] = ("nvidia", "runc")) -> Engine:
+    return Engine(version="26", api="1.45", runtimes=runtimes, cdi=tuple(f"nvidia.com/gpu={name}" for name in cdi))
+
+
+def test_intel_gets_its_render_node_its_numeric_group_and_its_driver() -> None:
+    found = encoders.grant("jellyfin", host(gpus=(INTEL,)), "auto")
+    assert (found.devices, found.groups) == (("/dev/dri/renderD128",), (105,))
+    assert found.environment == {"LIBVA_DRIVER_NAME": "iHD"}
+    assert found.choice.value == "intel 0000:00:02.0"
+
+
+def test_amd_driver() -> None:
+    assert encoders.grant("x", host(gpus=(AMD,)), "auto").environment == {"LIBVA_DRIVER_NAME": "radeonsi"}
+
+
+def test_nvidia_by_uuid_and_never_all() -> None:
+    found = encoders.grant("x", host(gpus=(NVIDIA,), engine=with_runtime()), "auto")
+    assert found.gpus is not None
+    assert (found.gpus.driver, found.gpus.ids, found.devices) == ("nvidia", ("GPU-1f2e",), ())
+
+
+@pytest.mark.parametrize(
+    ("cdi", "runtimes", "expected"),
+    [
+        (("0", "GPU-1f2e", "all"), ("runc",), ("cdi", "nvidia.com/gpu=GPU-1f2e")),
+        (("0", "GPU-1f2e", "all"), ("nvidia", "runc"), ("cdi", "nvidia.com/gpu=GPU-1f2e")),
+        (("0", "all"), ("runc",), ("cdi", "nvidia.com/gpu=all")),
+        (("0",), ("nvidia", "runc"), ("nvidia", "GPU-1f2e")),
+        ((), ("nvidia", "runc"), ("nvidia", "GPU-1f2e")),
+    ],
+)
+def test_nvidia_by_a_name_that_the_engine_lists(
+    cdi: tuple[str, ...], runtimes: tuple[str, ...], expected: tuple[str, str]
+) -> None:
+    found = encoders.grant("x", host(gpus=(NVIDIA,), engine=with_runtime(*cdi, runtimes=runtimes)), "auto")
+    assert found.gpus is not None
+    assert (found.gpus.driver, found.gpus.ids) == (expected[0], (expected[1],))
+
+
+def test_two_nvidia_cards_that_cdi_names_by_index_only_are_not_guessed() -> None:
+    other = gpu("nvidia", "0000:02:00.0", uuid="GPU-2", driver="nvidia", render=None)
+    machine = host(gpus=(NVIDIA, other), engine=with_runtime("0", "1", "all", runtimes=("runc",)))
+    found = encoders.grant("x", machine, "auto")
+    assert (found.gpus, found.choice.value) == (None, "software")
+    assert "knows this card" in found.choice.because
+
+
+@pytest.mark.parametrize("vendor", ["intel", "amd"])
+def test_a_card_without_render_node_is_no_encoder(vendor: str) -> None:
+    bare = gpu(vendor, render=None, card=Node(path="/dev/dri/card0", gid=44))
+    found = encoders.grant("x", host(gpus=(bare,)), "auto")
+    assert (found.choice.value, found.devices, found.groups) == ("software", (), ())
+    assert "it has no render node" in found.choice.because
+
+
+def test_the_node_that_draws_on_the_screen_is_never_granted() -> None:
+    both = gpu("intel", card=Node(path="/dev/dri/card0", gid=44))
+    found = encoders.grant("x", host(gpus=(both,)), "auto")
+    assert (found.devices, found.groups) == (("/dev/dri/renderD128",), (105,))
+
+
+def test_nvidia_without_toolkit_falls_back_to_the_other_card() -> None:
+    found = encoders.grant("x", host(gpus=(NVIDIA, INTEL)), "auto")
+    assert found.choice.value == "intel 0000:00:02.0"
+
+
+def test_no_usable_gpu_says_why_for_each() -> None:
+    found = encoders.grant("x", host(gpus=(NVIDIA, gpu("virtio", "0000:00:01.0"))), "auto")
+    assert found.choice.value == "software"
+    assert "0000:01:00.0: the engine has no NVIDIA container toolkit" in found.choice.because
+    assert "0000:00:01.0: virtio GPUs encode nothing" in found.choice.because
+    assert (found.devices, found.groups, found.gpus) == ((), (), None)
+
+
+def test_none_is_none() -> None:
+    assert encoders.grant("x", host(gpus=(INTEL,)), "none").choice.because == "set to none in usenet.yaml"
+
+
+def test_by_pci_path() -> None:
+    two = host(gpus=(NVIDIA, INTEL), engine=with_runtime())
+    assert encoders.grant("x", two, "0000:00:02.0").devices == ("/dev/dri/renderD128",)
+    with pytest.raises(ValidationError, match=r"there is: 0000:01:00.0, 0000:00:02.0"):
+        encoders.grant("x", two, "0000:09:00.0")
+    with pytest.raises(ValidationError, match="can't be granted: the engine has no NVIDIA"):
+        encoders.grant("x", host(gpus=(NVIDIA,)), "0000:01:00.0")
+
+
+def test_raspberry_pi_gets_codec_nodes_only_where_there_are_some() -> None:
+    codecs = (Node(path="/dev/video10", gid=44), Node(path="/dev/video11", gid=44))
+    pi4 = gpu("raspberrypi", "soc", codecs=codecs, render=Node(path="/dev/dri/renderD128", gid=104))
+    found = encoders.grant("x", host(gpus=(pi4,)), "auto")
+    assert found.devices == ("/dev/video10", "/dev/video11", "/dev/dri/renderD128")
+    assert found.groups == (44, 104)
+    assert encoders.grant("x", host(gpus=(gpu("raspberrypi", "soc"),)), "auto").choice.value == "software"

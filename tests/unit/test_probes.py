@@ -1,0 +1,89 @@
+"""Healthy means that the service itself answered, and nothing else does."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests import peers
+from usenet.adapters import probes
+from usenet.domain.reach import Probe
+
+
+def http(port: int, **changes: Any) -> Probe:
+    return replace(Probe(kind="http", address="127.0.0.1", port=port, path="/ping"), **changes)
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted", "healthy"),
+    [
+        ("200 OK", (), True),
+        ("302 Found", (), True),
+        ("399 Odd", (), True),
+        ("400 Bad", (), False),
+        ("401 Who", (), False),
+        ("503 Later", (), False),
+        ("409 Conflict", (200, 401, 409), True),
+        ("404 Gone", (200, 401, 409), False),
+        ("302 Found", (200,), False),
+    ],
+)
+def test_http(status: str, wanted: tuple[int, ...], *, healthy: bool) -> None:
+    with peers.listening(peers.ok(b"x", status)) as port:
+        told = probes.ask(http(port, status=wanted))
+        assert told == ("" if healthy else f"http 127.0.0.1:{port}/ping: answered {status[:3]}")
+
+
+def test_http_that_does_not_answer_says_why() -> None:
+    with peers.nobody() as port:
+        assert probes.ask(http(port)) == f"http 127.0.0.1:{port}/ping: connection refused"
+    with peers.listening(peers.silent) as port:
+        assert probes.ask(http(port), timeout=0.2) == f"http 127.0.0.1:{port}/ping: no answer in time"
+    with peers.listening(peers.answers("SSH-2.0\r\n")) as port:
+        assert "not HTTP" in probes.ask(http(port))
+
+
+def test_tcp() -> None:
+    with peers.listening(peers.silent) as port:
+        assert probes.ask(Probe(kind="tcp", port=port)) == ""
+    with peers.listening(lambda peer: peer.sendall(b"220 hello\r\n")) as port:
+        assert probes.ask(Probe(kind="tcp", port=port)) == ""
+    with peers.nobody() as port:
+        told = probes.ask(Probe(kind="tcp", port=port))
+        assert told.startswith(f"tcp 127.0.0.1:{port}")
+        assert "refused" in told
+
+
+def test_a_port_proxy_with_nobody_behind_it_is_not_healthy() -> None:
+    with peers.listening(peers.hang_up) as port:
+        assert probes.ask(Probe(kind="tcp", port=port)) == f"tcp 127.0.0.1:{port}: hung up at once"
+        assert probes.ask(http(port)).startswith(f"http 127.0.0.1:{port}/ping: ")
+
+
+def test_a_peer_that_resets_is_not_healthy() -> None:
+    def reset(peer: socket.socket) -> None:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+
+    with peers.listening(reset) as port:
+        assert probes.ask(Probe(kind="tcp", port=port)).startswith("tcp 127.0.0.1")
+
+
+def test_nothing_to_ask_and_nowhere_to_ask() -> None:
+    assert probes.ask(Probe(kind="running")) == ""
+    assert probes.ask(Probe(kind="tcp", address="", port=1)) == "it has no address yet"
+
+
+def test_many_at_the_same_time_each_get_their_own_answer() -> None:
+    with contextlib.ExitStack() as stack:
+        good = {f"good{n}": stack.enter_context(peers.listening(peers.ok())) for n in range(20)}
+        bad = stack.enter_context(peers.listening(peers.ok(status="500 No")))
+        mute = stack.enter_context(peers.listening(peers.silent))
+        asked = {name: http(port) for name, port in good.items()} | {"bad": http(bad), "mute": http(mute)}
+        told = probes.ask_all(asked, timeout=1)
+    assert {name for name, text in told.items() if not text} == {*good}
+    assert set(told) == set(asked)
+    assert probes.ask_all({}) == {}

@@ -1,0 +1,1 @@
+"""Verbs: gather, decide, do, return a result. They never print and never ask."""

@@ -1,0 +1,39 @@
+"""Which containers are this stack's: those of its Compose project that were made from its directory."""
+
+from __future__ import annotations
+
+import os
+
+from usenet.adapters import engine
+from usenet.adapters.engine import Container
+from usenet.adapters.home import Home
+from usenet.domain.errors import ValidationError
+
+
+def containers(home: Home, project: str) -> dict[str, Container]:
+    """Service → its container, running or not."""
+    return {c.service: c for c in engine.containers(project) if made_here(c, home)}
+
+
+def require_alone(home: Home, project: str) -> None:
+    """ValidationError if a stack in another directory has this name, or if this one runs under another name."""
+    for container in engine.containers():
+        if container.project == project and not made_here(container, home):
+            elsewhere = os.path.dirname(container.directory)  # noqa: PTH120 - pathlib costs more, and this is text
+            raise ValidationError(
+                f"containers named {project} belong to the stack in {elsewhere}",
+                where="usenet.yaml: name",
+                hint=f"give this stack another name: usenet config set name {project}-2",
+            )
+        if container.project != project and container.directory and made_here(container, home):
+            old = container.project
+            raise ValidationError(
+                f"this stack has containers under its old name {old}",
+                where="usenet.yaml: name",
+                hint=f"remove them first (configuration and data stay): docker compose -p {old} down",
+            )
+
+
+def made_here(container: Container, home: Home) -> bool:
+    """Whether Compose made it from this stack directory, whatever link led there."""
+    return os.path.realpath(container.directory) == os.path.realpath(home.stack)

@@ -1,0 +1,226 @@
+"""The container engine: its facts, its containers in one call, and Compose's command line for one stack."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from usenet.adapters import door, http, shell
+from usenet.domain.errors import SystemFailure
+
+if TYPE_CHECKING:
+    from usenet.domain.host import Engine
+SERVICE = "com.docker.compose.service"
+PROJECT = "com.docker.compose.project"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """One container as the engine lists it.
+
+    `project`, `service`, `directory` and `hash` (of its configuration) are Compose's, empty for others; `status` is
+    the engine's sentence;
+    `ports`: address, host port, container port, protocol; `addresses`: the container's own.
+    """
+
+    id: str
+    name: str
+    project: str
+    service: str
+    directory: str
+    image: str
+    state: str
+    status: str
+    hash: str = ""
+    host_network: bool = False
+    ports: tuple[tuple[str, int, int, str], ...] = ()
+    addresses: tuple[str, ...] = ()
+
+
+def _connect() -> http.Connect:
+    where = door.address()
+    if where.startswith("unix://"):
+        return http.unix(where.removeprefix("unix://"))
+    if where.startswith("tcp://"):
+        parts = urlsplit(where)
+        return http.tcp(parts.hostname or "127.0.0.1", parts.port or 2375)
+    raise SystemFailure(f"DOCKER_HOST={where} is not supported", hint="use unix:// or tcp://")
+
+
+def request(path: str, *, method: str = "GET", timeout: float = 10, parse: bool = True) -> Any:
+    """One question to the engine's API; its JSON. Raises SystemFailure with the engine's own words."""
+    try:
+        answer = http.ask(_connect(), path, host="docker", timeout=timeout, method=method)
+    except http.NoAnswer as silence:
+        raise _silent(str(silence)) from silence
+    if answer.status >= 400:
+        raise SystemFailure(f"the engine refused: {_message(answer)}")
+    try:
+        return answer.json() if parse else None
+    except ValueError as cut:  # an engine that dies while it speaks
+        raise _silent("its answer makes no sense") from cut
+
+
+def _message(answer: http.Answer) -> str:
+    try:
+        return str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"code {answer.status}"
+
+
+def _silent(reason: str) -> SystemFailure:
+    if reason == "Permission denied":
+        return SystemFailure(
+            "this user may not talk to the container engine",
+            hint="run it with sudo, or join the group: sudo usermod -aG docker $USER, then log in again",
+        )
+    return SystemFailure(
+        f"no container engine answers ({reason})",
+        hint="start it: sudo systemctl start docker; or install one and start the stack: scripts/start",
+    )
+
+
+def facts() -> Engine:
+    """What the engine says of itself and which Compose there is. Raises SystemFailure when none answers."""
+    from concurrent.futures import ThreadPoolExecutor  # with the next, 20 ms that status does without
+
+    from usenet.domain.host import Engine
+
+    with ThreadPoolExecutor(1) as pool:
+        compose = pool.submit(compose_version)  # the slowest of the three
+        info, version = request("/info"), request("/version")
+    options = " ".join(info.get("SecurityOptions") or ())
+    return Engine(
+        version=version["Version"],
+        api=version["ApiVersion"],
+        compose=compose.result(),
+        cgroup=int(info.get("CgroupVersion") or 1),
+        driver=info.get("Driver", ""),
+        root=info.get("DockerRootDir", ""),
+        runtimes=tuple(sorted(info.get("Runtimes") or ())),
+        cdi=tuple(sorted(d.get("ID", "") for d in info.get("DiscoveredDevices") or () if d.get("Source") == "cdi")),
+        memory_limit=bool(info.get("MemoryLimit")),
+        rootless="name=rootless" in options,
+    )
+
+
+def compose_version() -> str:
+    """Compose's version, or empty where the plugin is missing."""
+    if not shell.found("docker"):
+        return ""
+    done = shell.run(["docker", "compose", "version", "--short"])
+    return done.out.strip().lstrip("v") if done.ok else ""
+
+
+def containers(project: str = "") -> tuple[Container, ...]:
+    """All containers, running or not, in one call; only those of a Compose project where one is named."""
+    filters = {"label": [f"{PROJECT}={project}"]} if project else {}
+    found = request(f"/containers/json?all=1&filters={quote(json.dumps(filters))}")
+    return tuple(sorted((_container(c) for c in found), key=lambda c: (c.service, c.name)))
+
+
+def _container(raw: Mapping[str, Any]) -> Container:
+    networks = (raw.get("NetworkSettings") or {}).get("Networks") or {}
+    return Container(
+        id=raw["Id"],
+        name=(raw.get("Names") or ["/?"])[0].lstrip("/"),
+        project=raw["Labels"].get(PROJECT, ""),
+        service=raw["Labels"].get(SERVICE, ""),
+        directory=raw["Labels"].get(f"{PROJECT}.working_dir", ""),
+        image=raw["Image"],
+        state=raw["State"],
+        status=raw["Status"],
+        hash=raw["Labels"].get(f"{PROJECT.rpartition('.')[0]}.config-hash", ""),
+        host_network=(raw.get("HostConfig") or {}).get("NetworkMode") == "host",
+        ports=tuple(sorted({_port(p) for p in raw.get("Ports") or () if p.get("PublicPort")})),
+        addresses=tuple(n["IPAddress"] for n in networks.values() if n.get("IPAddress")),
+    )
+
+
+def _port(raw: Mapping[str, Any]) -> tuple[str, int, int, str]:
+    return raw.get("IP") or "0.0.0.0", raw["PublicPort"], raw["PrivatePort"], raw["Type"]  # noqa: S104 - a fact
+
+
+def inspect(container: str) -> Mapping[str, Any]:
+    """All that the engine knows of one container."""
+    found: Mapping[str, Any] = request(f"/containers/{container}/json")
+    return found
+
+
+def ping() -> None:
+    """Return if the engine answers; else SystemFailure."""
+    request("/_ping", parse=False)
+
+
+def start(container: str) -> None:
+    """Start one container; one that runs is left alone. SystemFailure with the engine's reason."""
+    request(f"/containers/{container}/start", method="POST", timeout=120)
+
+
+def age(seen: Mapping[str, Any]) -> float:
+    """Seconds since the last start of a container that was inspected."""
+    started = datetime.fromisoformat(seen["State"]["StartedAt"][:19] + "+00:00")
+    return max((datetime.now(UTC) - started).total_seconds(), 0.0)
+
+
+def images() -> dict[str, int]:
+    """Reference (with tag) → bytes, of every image in the engine's store that has a name."""
+    return {tag: image["Size"] for image in request("/images/json") for tag in image.get("RepoTags") or ()}
+
+
+def log_tail(container: str, lines: int = 10) -> tuple[str, ...]:
+    """The last lines that a container wrote, stdout and stderr together."""
+    path = f"/containers/{container}/logs?stdout=1&stderr=1&tail={lines}"
+    try:
+        answer = http.ask(_connect(), path, host="docker")
+    except http.NoAnswer:
+        return ()
+    raw = answer.body if answer.status < 400 else b""
+    return tuple(_unframed(raw).decode(errors="replace").splitlines()[-lines:])
+
+
+def _unframed(raw: bytes) -> bytes:
+    """Without a terminal each piece has a head of eight bytes: stream, three zeros, length."""
+    out, at = bytearray(), 0
+    while at + 8 <= len(raw) and raw[at] in (0, 1, 2) and raw[at + 1 : at + 4] == b"\0\0\0":
+        size = int.from_bytes(raw[at + 4 : at + 8], "big")
+        out += raw[at + 8 : at + 8 + size]
+        at += 8 + size
+    return bytes(out) if at else raw
+
+
+def compose(home: Path, project: str, *arguments: str, file: str = "") -> list[str]:
+    """The one way to call Compose: always this stack's file, project name and .env."""
+    stack = home / "stack"
+    return [
+        *("docker", "compose", "--ansi", "never", "--project-name", project, "--project-directory", str(stack)),
+        *("-f", file or str(stack / "compose.yaml"), *arguments),
+    ]
+
+
+def hashes(home: Path, project: str, text: str) -> dict[str, str]:
+    """Service → the hash that Compose would give its configuration in the compose file `text`. SystemFailure."""
+    done = shell.run(compose(home, project, "config", "--hash", "*", file="-"), text=text, timeout=30)
+    if not done.ok:
+        raise SystemFailure(f"docker compose config failed: {' '.join(done.err.strip().splitlines()[-1:])}")
+    return dict(line.split(maxsplit=1) for line in done.out.splitlines() if line.strip())
+
+
+def run_compose(command: Sequence[str], *, timeout: float = 600, environment: Mapping[str, str] | None = None) -> str:
+    """Run one of `compose`'s command lines to its end; its stdout. SystemFailure with the last line that it said."""
+    return shell.checked(command, timeout=timeout, environment=environment)
+
+
+def without_secrets(home: Path) -> dict[str, str]:
+    """Stand-ins for the variables of the compose file, for verbs that make no container: they work without .env."""
+    try:
+        text = (home / "stack" / "compose.yaml").read_text(errors="replace")
+    except OSError:
+        return {}
+    return dict.fromkeys(re.findall(r"\$\{(\w+):\?", text), "-")

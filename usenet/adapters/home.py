@@ -1,0 +1,82 @@
+"""Where the stack directory is, and what lies where in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from usenet.domain.errors import ConfigError, SystemFailure
+
+SETTINGS = "usenet.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The paths of one stack directory; `path` is absolute. Nothing need exist."""
+
+    path: Path
+
+    @property
+    def settings(self) -> Path:
+        return self.path / SETTINGS
+
+    @property
+    def env(self) -> Path:
+        return self.path / ".env"
+
+    @property
+    def services(self) -> Path:
+        return self.path / "services"
+
+    @property
+    def stack(self) -> Path:
+        return self.path / "stack"
+
+    @property
+    def state(self) -> Path:
+        return self.path / ".usenet"
+
+    def config(self, service: str) -> Path:
+        return self.path / "config" / service
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a usenet.yaml."""
+        return self.settings.is_file()
+
+    def require(self) -> Home:
+        """Itself; ConfigError where there is no usenet.yaml."""
+        if not self.exists:
+            raise ConfigError(
+                f"there is no {SETTINGS} in {self.path}", hint=f"make one with: usenet init --home {self.path}"
+            )
+        return self
+
+
+def find(given: str = "", env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Home:
+    """The stack directory: `given`, else $USENET_HOME, else the nearest parent with a usenet.yaml, else the default.
+
+    The default is ~/usenet, for root /srv/usenet. The directory need not exist; ConfigError if it is no directory.
+    """
+    env = os.environ if env is None else env
+    named = given or env.get("USENET_HOME", "")
+    if named:
+        path = Path(os.path.abspath(_working(cwd) / Path(named).expanduser()))  # noqa: PTH100 - links are kept
+        if path.exists() and not path.is_dir():
+            raise ConfigError(f"{path} is not a directory", hint=f"name the directory that holds {SETTINGS}")
+        return Home(path)
+    here = _working(cwd)
+    return Home(next((p for p in (here, *here.parents) if (p / SETTINGS).is_file()), _default(env)))
+
+
+def _default(env: Mapping[str, str]) -> Path:
+    return Path("/srv/usenet") if os.geteuid() == 0 else Path(env.get("HOME") or "~").expanduser() / "usenet"
+
+
+def _working(cwd: Path | None) -> Path:
+    try:
+        return Path.cwd() if cwd is None else cwd
+    except FileNotFoundError as gone:
+        raise SystemFailure("the working directory was deleted", hint="go elsewhere: cd") from gone

@@ -1,0 +1,135 @@
+"""The only room that starts processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from usenet.adapters import door
+from usenet.domain.errors import SystemFailure
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A finished process."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+
+INTERRUPTED = 130
+_observers: list[Callable[[Sequence[str]], None]] = []
+
+
+def watch(observer: Callable[[Sequence[str]], None]) -> None:
+    """Call `observer`, and no other, with each command line before it is run."""
+    _observers[:] = [observer]
+
+
+def found(program: str) -> str:
+    """The path of a program on PATH (sbin included), or an empty string."""
+    path = os.environ.get("PATH", os.defpath)
+    return shutil.which(program, path=f"{path}:/usr/local/sbin:/usr/sbin:/sbin") or ""
+
+
+def run(
+    arguments: Sequence[str],
+    *,
+    timeout: float = 10,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    text: str | None = None,
+) -> Done:
+    """Run a program to its end, whatever its exit code. `environment` is added to ours; `text` goes to its stdin.
+
+    Raises SystemFailure when the program is missing or doesn't end in `timeout` seconds (it is then killed).
+    """
+    try:
+        ended = subprocess.run(
+            _located(arguments),
+            capture_output=True,
+            timeout=timeout,
+            cwd=cwd,
+            env=_environment(environment),
+            **({"input": text} if text is not None else {"stdin": subprocess.DEVNULL}),
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        raise SystemFailure(f"{arguments[0]} did not end within {timeout:g} s") from late
+    return Done(ended.returncode, ended.stdout, ended.stderr)
+
+
+def checked(arguments: Sequence[str], *, timeout: float = 10, environment: Mapping[str, str] | None = None) -> str:
+    """Run a program that must succeed; its stdout. Raises SystemFailure with its last line of stderr."""
+    done = run(arguments, timeout=timeout, environment=environment)
+    if not done.ok:
+        said = (done.err.strip() or done.out.strip() or "it said nothing").splitlines()[-1]
+        raise SystemFailure(f"{arguments[0]} failed with code {done.code}: {said}")
+    return done.out
+
+
+def hand_over(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
+    """Run a program on our own stdin, stdout and stderr; its exit code, 130 after Ctrl-C. For `exec`."""
+    # Away from the terminal's Ctrl-C, which Compose comments on; what reads from the terminal must stay in front.
+    group = None if os.isatty(0) else 0
+    try:
+        with subprocess.Popen(_located(arguments), env=_environment(environment), process_group=group) as process:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                if group is not None:
+                    os.killpg(process.pid, signal.SIGKILL)
+                raise
+            finally:
+                process.terminate()  # nothing where it has ended
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def relay(arguments: Sequence[str], say: Callable[[str], None], environment: Mapping[str, str] | None = None) -> int:
+    """Run a long program, say each line of its stdout and stderr; its exit code, 130 after Ctrl-C. For `logs`."""
+    try:
+        with subprocess.Popen(
+            _located(arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=_environment(environment),
+            text=True,
+            errors="replace",
+        ) as process:
+            try:
+                for line in process.stdout or ():
+                    say(line.rstrip("\n"))
+                return process.wait()
+            finally:
+                process.terminate()  # nothing where it has ended
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Ours without what would change the meaning of our command lines: COMPOSE_* and docker's contexts."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("COMPOSE_") and k != "DOCKER_CONTEXT"}
+    return {**kept, "LC_ALL": "C.UTF-8", "DOCKER_HOST": door.address(), **(more or {})}
+
+
+def _located(arguments: Sequence[str]) -> list[str]:
+    program = arguments[0] if os.sep in arguments[0] else found(arguments[0])
+    if not program:
+        raise SystemFailure(f"{arguments[0]} is not installed", hint=f"install it, or put it on PATH: {arguments[0]}")
+    for observer in _observers:
+        observer(arguments)
+    return [program, *arguments[1:]]

@@ -1,0 +1,75 @@
+"""What lies on block devices, read from the devices themselves where no udev has done so."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from usenet.adapters import shell
+from usenet.domain.errors import SystemFailure
+from usenet.domain.host import Unseen
+
+UNREADABLE = "even root can't read it here; nothing is wrong with the others"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What blkid found on a device; `type` is empty where it found nothing."""
+
+    type: str = ""
+    uuid: str = ""
+    label: str = ""
+
+
+def look(paths: Sequence[str]) -> tuple[dict[str, Signature], tuple[Unseen, ...]]:
+    """The signature on each device by its path, and the devices that could not be read."""
+    with ThreadPoolExecutor(8) as pool:
+        answers = dict(zip(paths, pool.map(_asked, paths), strict=True))
+    found = {path: answer for path, answer in answers.items() if isinstance(answer, Signature)}
+    return found, tuple(_together({path: one for path, one in answers.items() if isinstance(one, SystemFailure)}))
+
+
+def probe(path: str) -> Signature:
+    """The signature on one device. SystemFailure when it can't be read or has two that contradict each other."""
+    done = shell.run(("blkid", "-p", "-o", "udev", path))
+    if done.err.strip():
+        why = done.err.strip().splitlines()[-1].rpartition(f"{path}: ")[2]
+        hint = UNREADABLE if os.geteuid() == 0 else "run as root, or where udevd runs"
+        raise SystemFailure(why, where=path, hint=hint)
+    if done.code == 8:
+        raise SystemFailure("more than one signature", where=path, hint=f"see them with: wipefs --no-act {path}")
+    return parse(done.out)
+
+
+def parse(printed: str) -> Signature:
+    """Read `blkid -o udev`, whose _ENC values keep every byte as \\xNN."""
+    pairs = dict(line.split("=", 1) for line in printed.splitlines() if "=" in line)
+
+    def value(name: str) -> str:
+        return _decoded(pairs.get(f"ID_FS_{name}_ENC", pairs.get(f"ID_FS_{name}", "")))
+
+    return Signature(type=value("TYPE"), uuid=value("UUID"), label=value("LABEL"))
+
+
+def _decoded(text: str) -> str:
+    raw = re.sub(rb"\\x([0-9a-f]{2})", lambda hit: bytes([int(hit[1], 16)]), text.encode())
+    return raw.decode(errors="replace")
+
+
+def _asked(path: str) -> Signature | SystemFailure:
+    try:
+        return probe(path)
+    except SystemFailure as failure:
+        return failure
+
+
+def _together(failures: dict[str, SystemFailure]) -> Iterator[Unseen]:
+    """One line for all devices that are closed to us for the same reason."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for path, failure in failures.items():
+        groups.setdefault((failure.message, failure.hint), []).append(path)
+    for (why, cure), paths in groups.items():
+        yield Unseen(what=f"signatures on {', '.join(paths)}", why=why, cure=cure)

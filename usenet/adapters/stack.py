@@ -1,0 +1,89 @@
+"""The rendered stack on disk: written atomically, read back without any heavy import."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from usenet.adapters import files
+from usenet.adapters.home import Home
+from usenet.domain.errors import ConfigError
+from usenet.domain.reach import Probe, Publication
+
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedService:
+    """What the verbs need to know of a service that was planned."""
+
+    name: str
+    title: str
+    group: str
+    image: str
+    ports: tuple[Publication, ...]
+    probe: Probe
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The stack as it was last written; `files` are the paths below stack/."""
+
+    project: str
+    services: Mapping[str, RenderedService]
+    files: tuple[str, ...]
+
+
+def load(home: Home) -> Rendered:
+    """Read stack/plan.json. ConfigError where the stack was never written or the file is damaged."""
+    path = home.stack / PLAN
+    try:
+        raw = json.loads(path.read_bytes())
+        services = {name: _service(name, grant) for name, grant in raw["grants"].items()}
+        return Rendered(raw["project"], services, tuple(raw["files"]))
+    except FileNotFoundError as missing:
+        raise ConfigError(
+            f"no stack was written in {home.path}", hint="write and start it with: usenet deploy"
+        ) from missing
+    except (ValueError, KeyError, TypeError, AttributeError) as damage:
+        raise ConfigError(
+            f"{path} is damaged", hint="it can be written again at any time: usenet services up"
+        ) from damage
+
+
+def _service(name: str, raw: Mapping[str, Any]) -> RenderedService:
+    return RenderedService(
+        name=name,
+        title=raw["title"],
+        group=raw["group"],
+        image=raw["image"],
+        ports=tuple(Publication(**port) for port in raw["ports"]),
+        probe=Probe(**{**raw["probe"], "status": tuple(raw["probe"]["status"])}),
+    )
+
+
+def on_disk(home: Home, paths: Iterable[str]) -> dict[str, str]:
+    """The text of those of `paths` (below stack/) that exist."""
+    found = {}
+    for path in paths:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            found[path] = (home.stack / path).read_text(errors="replace")
+    return found
+
+
+def write(home: Home, wanted: Mapping[str, str], gone: tuple[str, ...]) -> tuple[Path, ...]:
+    """Write the files of the stack, then remove those in `gone`; `stack/.env` points at the secrets.
+
+    Compose reads variables from the .env beside its file: the link lets it work without us.
+    """
+    changed = files.write_all({home.stack / path: text for path, text in wanted.items()})
+    link = home.stack / ".env"
+    if not link.is_symlink():
+        link.symlink_to("../.env")
+    for path in gone:
+        (home.stack / path).unlink(missing_ok=True)
+    return changed

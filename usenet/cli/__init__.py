@@ -1,0 +1,1 @@
+"""Words in, one action, one view out: the command line."""

@@ -1,0 +1,1 @@
+"""Facts, settings and decisions: no input, no output, no clock, no randomness."""

@@ -1,0 +1,97 @@
+"""Which GPU a service gets: the one table of vendors in the domain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from usenet.domain.errors import ValidationError
+from usenet.domain.host import Gpu, Host
+from usenet.domain.plan import Choice, Gpus
+
+# Vendor → VA-API driver by kernel driver; the empty key is any other.
+_VAAPI = {"intel": {"i915": "iHD", "xe": "iHD"}, "amd": {"": "radeonsi"}}
+_ORDER = ("nvidia", "intel", "amd", "raspberrypi")
+_NVIDIA = {"NVIDIA_DRIVER_CAPABILITIES": "compute,video,utility"}
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderGrant:
+    """Devices, numeric groups and variables for one service; all empty means software. No choice: not wanted."""
+
+    choice: Choice | None
+    devices: tuple[str, ...] = ()
+    groups: tuple[int, ...] = ()
+    gpus: Gpus | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def grant(service: str, host: Host, wish: str) -> EncoderGrant:
+    """The GPU for `service`: by PCI path when `wish` names one, none when it says so, else the first usable.
+
+    Only nodes that were seen on the host are granted. ValidationError: no such GPU, or it can't be used.
+    """
+    about = f"{service}.encoder"
+    if wish == "none":
+        return EncoderGrant(Choice(about, "software", "set to none in usenet.yaml"))
+    if wish != "auto":
+        return _named(about, service, host, wish)
+    usable = sorted((g for g in host.gpus if not _obstacle(g, host)), key=lambda g: _ORDER.index(g.vendor))
+    if usable:
+        return _given(about, usable[0], host, "found and usable" + (f", of {len(usable)}" if usable[1:] else ""))
+    obstacles = [f"{g.pci}: {_obstacle(g, host)}" for g in host.gpus]
+    return EncoderGrant(Choice(about, "software", "; ".join(obstacles) or "no GPU on this machine"))
+
+
+def _named(about: str, service: str, host: Host, wish: str) -> EncoderGrant:
+    where = f"usenet.yaml: services/{service}/gpu"
+    found = next((g for g in host.gpus if g.pci == wish), None)
+    if found is None:
+        there = ", ".join(g.pci for g in host.gpus) or "none"
+        raise ValidationError(f'no GPU at "{wish}"; there is: {there}', where=where, hint="see: usenet hardware list")
+    if reason := _obstacle(found, host):
+        raise ValidationError(
+            f"the GPU at {wish} can't be granted: {reason}", where=where, hint="set it to auto or none"
+        )
+    return _given(about, found, host, "set in usenet.yaml")
+
+
+def _obstacle(gpu: Gpu, host: Host) -> str:
+    """Why a GPU can't be granted; empty when it can."""
+    if gpu.vendor not in _ORDER:
+        return f"{gpu.vendor} GPUs encode nothing"
+    if gpu.vendor == "nvidia":
+        if not gpu.uuid:
+            return "the NVIDIA driver does not answer"
+        return "" if _nvidia(gpu, host) else "the engine has no NVIDIA container toolkit that knows this card"
+    if gpu.vendor == "raspberrypi":
+        return "" if gpu.codecs else "it has no codec nodes"
+    return "" if gpu.render else "it has no render node"
+
+
+def _given(about: str, gpu: Gpu, host: Host, because: str) -> EncoderGrant:
+    choice = Choice(about, f"{gpu.vendor} {gpu.pci}", because)
+    if gpu.vendor == "nvidia":
+        return EncoderGrant(choice, gpus=_nvidia(gpu, host), environment=dict(_NVIDIA))
+    nodes = [n for n in (*gpu.codecs, gpu.render) if n]
+    drivers = _VAAPI.get(gpu.vendor, {})
+    driver = drivers.get(gpu.driver, drivers.get("", ""))
+    return EncoderGrant(
+        choice,
+        devices=tuple(n.path for n in nodes),
+        groups=tuple(sorted({n.gid for n in nodes})),
+        environment={"LIBVA_DRIVER_NAME": driver} if driver else {},
+    )
+
+
+def _nvidia(gpu: Gpu, host: Host) -> Gpus | None:
+    """How the engine is asked for one card: by a CDI name that it lists, else through its NVIDIA runtime.
+
+    nvidia-ctk names cards by index, by UUID or both; an index can't be told from here, but `all` of one is that one.
+    """
+    if host.engine is None:
+        return None
+    alone = sum(other.vendor == "nvidia" for other in host.gpus) == 1
+    for name in (f"nvidia.com/gpu={gpu.uuid}", *(["nvidia.com/gpu=all"] if alone else [])):
+        if name in host.engine.cdi:
+            return Gpus(driver="cdi", ids=(name,))
+    return Gpus(driver="nvidia", ids=(gpu.uuid,)) if "nvidia" in host.engine.runtimes else None

@@ -1,0 +1,138 @@
+"""What was decided and why: grants per service, choices with reasons, steps that can be printed before they run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from usenet.domain.reach import Probe, Publication
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One decision: `about` is `service.topic` or a topic of the whole stack."""
+
+    about: str
+    value: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bind:
+    """A host path in a container. `directory`: made beforehand with the right owner; else it must exist.
+
+    `relabel`: SELinux is to let every container of the stack in; only for what is the stack's own.
+    """
+
+    source: str
+    target: str
+    read_only: bool = False
+    propagation: str = ""
+    directory: bool = True
+    relabel: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bytes and CPUs; None: no limit can or need be set."""
+
+    memory: int | None = None
+    reservation: int | None = None
+    cpus: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpus:
+    """NVIDIA cards by UUID, through CDI or the engine's own driver."""
+
+    driver: Literal["cdi", "nvidia"]
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """All that one service gets. `build` names a directory of templates/images when the image is made here.
+
+    `check` is Compose's healthcheck test; `self_checking` also holds for images that bring a check of their own.
+    `networks`: those of the stack that it joins; empty: the one that all of them are on.
+    """
+
+    service: str
+    title: str
+    group: str
+    role: str
+    image: str
+    build: str = ""
+    user: str = ""
+    groups: tuple[int, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[Publication, ...] = ()
+    binds: tuple[Bind, ...] = ()
+    devices: tuple[str, ...] = ()
+    gpus: Gpus | None = None
+    capabilities: tuple[str, ...] = ()
+    limits: Limits = Limits()
+    network: Literal["stack", "host"] = "stack"
+    networks: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    check: tuple[str, ...] = ()
+    self_checking: bool = False
+    start_period: int = 60
+    probe: Probe = Probe(kind="running")  # noqa: RUF009 - frozen
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A service that was asked for and can't be had, and why."""
+
+    service: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The whole decision for one stack. `home` and `data` are absolute host paths; `waves` the order of starting."""
+
+    project: str
+    home: str
+    data: str
+    uid: int
+    gid: int
+    umask: str
+    timezone: str
+    grants: Mapping[str, Grant]
+    waves: tuple[tuple[str, ...], ...]
+    choices: tuple[Choice, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    secrets: Mapping[str, Literal["hex32", "password", "given"]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortHolder:
+    """Who listens on a host port now. `owner` is a process or a container; `service` is set if it is this stack's."""
+
+    port: int
+    protocol: str
+    owner: str
+    address: str = "0.0.0.0"  # noqa: S104 - a fact, not a choice
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What the machine holds at this moment and a plan must respect.
+
+    `images`: references in the engine's store. `reachable`: registry → whether it answered; a registry that
+    was not asked is missing. `refused`: reference → why its registry did not give it. `buildable`: service →
+    reference of the image that can be made here. `addresses`: the IPv4 addresses of the machine; empty if unknown.
+    """
+
+    ports: tuple[PortHolder, ...] = ()
+    images: frozenset[str] = frozenset()
+    reachable: Mapping[str, bool] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    buildable: Mapping[str, str] = field(default_factory=dict)
+    addresses: frozenset[str] = frozenset()

@@ -1,0 +1,40 @@
+"""Where a service is reached from the host, and how its health is asked there. Small: status imports it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """A container port on the host. `use` as in service.Port."""
+
+    address: str
+    host: int
+    container: int
+    protocol: str
+    use: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """How the host asks a service for its health; `kind` running means that there is nothing to ask.
+
+    `address` is empty where the port is not published: the container's own address is asked then.
+    `status`: the answers that mean healthy; empty: any below 400.
+    """
+
+    kind: Literal["http", "tcp", "running"]
+    address: str = "127.0.0.1"
+    port: int = 0
+    path: str = ""
+    scheme: str = "http"
+    status: tuple[int, ...] = ()
+    start_period: int = 60
+
+
+def at(probe: Probe, addresses: Sequence[str]) -> Probe:
+    """The probe, asked at the container's own address where its port is not published."""
+    return probe if probe.address or not addresses else replace(probe, address=addresses[0])
