@@ -53,6 +53,17 @@ def test_too_late() -> None:
         ask(port, timeout=0.2)
 
 
+def test_what_came_before_it_was_read_is_not_too_late() -> None:
+    with peers.listening(peers.ok(b"1")) as port, peers.listening(peers.silent) as mute:
+        answered, other = (http.send(http.tcp("127.0.0.1", p), "/", timeout=0.2) for p in (port, mute))
+        for _ in range(2):  # the second begins after its time
+            with pytest.raises(NoAnswer, match="no answer in time"):
+                other.answer()
+            other = http.send(http.tcp("127.0.0.1", mute), "/", timeout=0.2)
+        assert answered.answer().json() == 1
+        other.peer.close()
+
+
 @pytest.mark.parametrize("whole", [True, False])
 def test_letter_by_letter_without_end(*, whole: bool) -> None:
     def drip(peer: socket.socket) -> None:

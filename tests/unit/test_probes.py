@@ -83,7 +83,7 @@ def test_many_at_the_same_time_each_get_their_own_answer() -> None:
         bad = stack.enter_context(peers.listening(peers.ok(status="500 No")))
         mute = stack.enter_context(peers.listening(peers.silent))
         asked = {name: http(port) for name, port in good.items()} | {"bad": http(bad), "mute": http(mute)}
-        told = probes.ask_all(asked, timeout=1)
+        told = probes.Asked(asked, timeout=1).answers()
     assert {name for name, text in told.items() if not text} == {*good}
     assert set(told) == set(asked)
-    assert probes.ask_all({}) == {}
+    assert probes.Asked({}).answers() == {}

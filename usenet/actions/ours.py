@@ -1,13 +1,28 @@
-"""Which containers are this stack's: those of its Compose project that were made from its directory."""
+"""What is this stack's: the services that words mean, and the containers made from its directory by its name."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 
 from usenet.adapters import engine
 from usenet.adapters.engine import Container
 from usenet.adapters.home import Home
+from usenet.adapters.stack import Rendered
+from usenet.domain import meant
 from usenet.domain.errors import ValidationError
+
+
+def choose(home: Home, rendered: Rendered, names: Sequence[str], group: str = "") -> tuple[str, ...]:
+    """The services meant: those named and those of a group, or all. ValidationError names what isn't in the stack."""
+
+    def known() -> Iterable[str]:
+        from usenet.adapters import catalog  # only for a name that is wrong
+
+        return catalog.names(home.path)
+
+    groups = {name: service.group for name, service in rendered.services.items()}
+    return meant.services(names, group, groups, known)
 
 
 def containers(home: Home, project: str) -> dict[str, Container]:

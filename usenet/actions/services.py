@@ -2,127 +2,28 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from usenet.actions import ours
-from usenet.adapters import catalog as catalog_files
-from usenet.adapters import cgroups, engine, files, probes, shell, stack
-from usenet.adapters.engine import Container
+from usenet.adapters import engine, files, shell, stack
 from usenet.adapters.home import Home
-from usenet.adapters.stack import Rendered, RenderedService
-from usenet.domain import health, meant
-from usenet.domain.errors import SystemFailure, ValidationError
-from usenet.domain.reach import Probe, Publication, at
+from usenet.adapters.stack import RenderedService
+from usenet.domain.errors import ValidationError
+from usenet.domain.reach import Publication
 
 if TYPE_CHECKING:
     from usenet.actions.services_list import Row
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - compared
-WINDOW = 0.05  # seconds between two readings of processor time, at least
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """One service now. `cpu`: processors in use during the look; None where nothing runs or it can't be read.
-
-    `page`: the port on the host of the one that a person clicks; it is among `ports` too.
-    """
-
-    service: str
-    group: str
-    state: str
-    health: str
-    reason: str = ""
-    uptime: float | None = None
-    restarts: int = 0
-    ports: tuple[str, ...] = ()
-    page: int | None = None
-    image: str = ""
-    memory: int | None = None
-    cpu: float | None = None
-
-
-def choose(home: Home, rendered: Rendered, names: Sequence[str], group: str = "") -> tuple[str, ...]:
-    """The services meant: those named and those of a group, or all. ValidationError names what isn't in the stack."""
-    groups = {name: service.group for name, service in rendered.services.items()}
-    return meant.services(names, group, groups, lambda: catalog_files.names(home.path))
-
-
-def status(home: Home, names: Sequence[str] = (), group: str = "") -> tuple[Status, ...]:
-    """What each service does now: the engine's list, our own probes and the cgroup files, in one look."""
-    rendered = stack.load(home)
-    chosen = choose(home, rendered, names, group)
-    found = ours.containers(home, rendered.project)
-    running = {n: found[n] for n in chosen if n in found and found[n].state == "running"}
-    before, began = {n: cgroups.usage(c.id) for n, c in running.items()}, time.monotonic()
-    inspected, answers = _ask({n: (found[n], rendered.services[n].probe) for n in chosen if n in found})
-    time.sleep(max(0.0, WINDOW - (time.monotonic() - began)))
-    after, elapsed = {n: cgroups.usage(c.id) for n, c in running.items()}, time.monotonic() - began
-    result = []
-    for name in chosen:
-        base = _stopped(rendered.services[name], found.get(name))
-        if name in inspected:
-            base = _running(base, rendered.services[name], inspected[name], answers.get(name))
-        old, new = before.get(name), after.get(name)
-        if old and new:
-            base = replace(base, memory=new.memory, cpu=round((new.cpu - old.cpu) / elapsed, 3))
-        result.append(base)
-    return tuple(result)
-
-
-def _ask(wanted: Mapping[str, tuple[Container, Probe]]) -> tuple[dict[str, Mapping[str, Any]], dict[str, str]]:
-    """What the engine knows of each container, and what its probe answers if it runs, all at the same time."""
-    inspected: dict[str, Mapping[str, Any]] = {}
-    answers: dict[str, str] = {}
-
-    def one(name: str, container: Container, probe: Probe) -> None:
-        with suppress(SystemFailure):  # removed meanwhile
-            inspected[name] = engine.inspect(container.id)
-        if container.state == "running":
-            answers[name] = probes.ask(at(probe, container.addresses), timeout=3)
-
-    threads = [threading.Thread(target=one, args=(name, *pair), daemon=True) for name, pair in wanted.items()]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return inspected, answers
-
-
-def _stopped(service: RenderedService, container: Container | None) -> Status:
-    ports = tuple(f"{p.address}:{p.host}→{p.container}/{p.protocol}" for p in service.ports)
-    state = container.state if container else "absent"
-    return Status(
-        service=service.name,
-        group=service.group,
-        state=state,
-        health=health.verdict(state, answers=None, age=0, start_period=0),
-        reason=container.status if container and state != "running" else "",
-        ports=ports,
-        page=next((p.host for p in service.ports if p.use == "page"), None),
-        image=container.image if container else service.image,
-    )
-
-
-def _running(base: Status, service: RenderedService, seen: Mapping[str, Any], answer: str | None) -> Status:
-    age = engine.age(seen)
-    base = replace(base, restarts=seen["RestartCount"])
-    if base.state != "running" or answer is None:
-        return base
-    answers = None if service.probe.kind == "running" else answer == ""
-    verdict = health.verdict("running", answers=answers, age=age, start_period=service.probe.start_period)
-    return replace(base, health=verdict, reason=answer, uptime=age)
 
 
 def command(home: Home, verb: Sequence[str], names: Sequence[str], group: str = "") -> list[str]:
     """Compose's command line for a verb on the services meant; none named for the whole stack."""
     rendered = stack.load(home)
-    chosen = choose(home, rendered, names, group)
+    chosen = ours.choose(home, rendered, names, group)
     return engine.compose(home.path, rendered.project, *verb, *(chosen if names or group else ()))
 
 
@@ -133,7 +34,7 @@ def change(home: Home, verb: Sequence[str], names: Sequence[str], group: str = "
     containers are another stack's. SystemFailure: the engine's words.
     """
     rendered = stack.load(home)
-    wanted = choose(home, rendered, names, group)
+    wanted = ours.choose(home, rendered, names, group)
     with files.lock(home.path, f"services {verb[0]}"):
         ours.require_alone(home, rendered.project)
         there = ours.containers(home, rendered.project)
@@ -161,7 +62,7 @@ class Page:
 def urls(home: Home, names: Sequence[str] = (), group: str = "") -> dict[str, Page]:
     """Service → the addresses of its page, for those that have one."""
     rendered = stack.load(home)
-    chosen = [rendered.services[name] for name in choose(home, rendered, names, group)]
+    chosen = [rendered.services[name] for name in ours.choose(home, rendered, names, group)]
     pages = {s.name: p for s in chosen for p in reversed(s.ports) if p.use == "page" and p.protocol == "tcp"}
     lan = ""
     if any(page.address == EVERYWHERE for page in pages.values()):

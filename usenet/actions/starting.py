@@ -150,7 +150,7 @@ def _observe(run: _Run) -> bool:
     found = ours.containers(run.home, run.plan.project)
     running = {n: found[n] for n in waiting if n in found and found[n].state == "running"}
     asked = {n: at(run.plan.grants[n].probe, c.addresses) for n, c in running.items()}
-    answers = probes.ask_all(asked, timeout=2)
+    answers = probes.Asked(asked, timeout=2).answers()
     for name in waiting:
         _judge(run, name, found.get(name), answers.get(name))
     return any(run.now[name].settled for name in waiting)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from usenet.adapters import door, http, shell
+from usenet.adapters import door, http
 from usenet.domain.errors import SystemFailure
 
 if TYPE_CHECKING:
@@ -55,8 +55,19 @@ def _connect() -> http.Connect:
 
 def request(path: str, *, method: str = "GET", timeout: float = 10, parse: bool = True) -> Any:
     """One question to the engine's API; its JSON. Raises SystemFailure with the engine's own words."""
+    return _read(_send(path, method=method, timeout=timeout), parse=parse)
+
+
+def _send(path: str, *, method: str = "GET", timeout: float = 10) -> http.Question:
     try:
-        answer = http.ask(_connect(), path, host="docker", timeout=timeout, method=method)
+        return http.send(_connect(), path, host="docker", timeout=timeout, method=method)
+    except http.NoAnswer as silence:
+        raise _silent(str(silence)) from silence
+
+
+def _read(question: http.Question, *, parse: bool = True) -> Any:
+    try:
+        answer = question.answer()
     except http.NoAnswer as silence:
         raise _silent(str(silence)) from silence
     if answer.status >= 400:
@@ -112,6 +123,8 @@ def facts() -> Engine:
 
 def compose_version() -> str:
     """Compose's version, or empty where the plugin is missing."""
+    from usenet.adapters import shell  # 8 ms that status does without, here and below
+
     if not shell.found("docker"):
         return ""
     done = shell.run(["docker", "compose", "version", "--short"])
@@ -150,6 +163,18 @@ def _port(raw: Mapping[str, Any]) -> tuple[str, int, int, str]:
 def inspect(container: str) -> Mapping[str, Any]:
     """All that the engine knows of one container."""
     found: Mapping[str, Any] = request(f"/containers/{container}/json")
+    return found
+
+
+def inspect_all(containers: Iterable[str]) -> dict[str, Mapping[str, Any]]:
+    """`inspect` of each that is still there, all asked before the first answer is read."""
+    sent, found = {}, {}
+    for container in containers:
+        with suppress(SystemFailure):
+            sent[container] = _send(f"/containers/{container}/json")
+    for container, question in sent.items():
+        with suppress(SystemFailure):  # removed meanwhile
+            found[container] = _read(question)
     return found
 
 
@@ -206,6 +231,8 @@ def compose(home: Path, project: str, *arguments: str, file: str = "") -> list[s
 
 def hashes(home: Path, project: str, text: str) -> dict[str, str]:
     """Service → the hash that Compose would give its configuration in the compose file `text`. SystemFailure."""
+    from usenet.adapters import shell
+
     done = shell.run(compose(home, project, "config", "--hash", "*", file="-"), text=text, timeout=30)
     if not done.ok:
         raise SystemFailure(f"docker compose config failed: {' '.join(done.err.strip().splitlines()[-1:])}")
@@ -214,6 +241,8 @@ def hashes(home: Path, project: str, text: str) -> dict[str, str]:
 
 def run_compose(command: Sequence[str], *, timeout: float = 600, environment: Mapping[str, str] | None = None) -> str:
     """Run one of `compose`'s command lines to its end; its stdout. SystemFailure with the last line that it said."""
+    from usenet.adapters import shell
+
     return shell.checked(command, timeout=timeout, environment=environment)
 
 
@@ -223,4 +252,6 @@ def without_secrets(home: Path) -> dict[str, str]:
         text = (home / "stack" / "compose.yaml").read_text(errors="replace")
     except OSError:
         return {}
+    import re
+
     return dict.fromkeys(re.findall(r"\$\{(\w+):\?", text), "-")

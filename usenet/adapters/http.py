@@ -74,22 +74,51 @@ def ask(
     HTTP/1.0: the peer closes at the end and sends no chunks. `timeout` in seconds is for each wait, and for the status
     line as a whole.
     """
+    return send(connect, path, host=host, timeout=timeout, method=method).answer(whole=whole)
+
+
+def send(connect: Connect, path: str, *, host: str = "localhost", timeout: float = 5, method: str = "GET") -> Question:
+    """The first half of `ask`, so that many can be asked before the first answer is read. Raises NoAnswer."""
     fields = ("Accept: */*", "User-Agent: usenet", "Connection: close", *(["Content-Length: 0"] * (method != "GET")))
     head = "\r\n".join((f"{method} {path} HTTP/1.0", f"Host: {host}", *fields, "", ""))
+    deadline = time.monotonic() + timeout
     try:
-        with connect(timeout) as peer:
+        peer = connect(timeout)
+        try:
             peer.sendall(head.encode())
-            return _answer(peer, time.monotonic() + timeout, whole=whole)
+        except BaseException:
+            peer.close()
+            raise
     except (OSError, ValueError) as failure:
         raise NoAnswer(_reason(failure)) from failure
+    return Question(peer, timeout, deadline)
 
 
-def _answer(peer: socket.socket, deadline: float, *, whole: bool) -> Answer:
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was sent and not answered yet."""
+
+    peer: socket.socket
+    timeout: float
+    deadline: float
+
+    def answer(self, *, whole: bool = True) -> Answer:
+        """The second half of `ask`; what came before it was read is not too late. Raises NoAnswer."""
+        try:
+            with self.peer as peer:
+                return _answer(peer, self, whole=whole)
+        except (OSError, ValueError) as failure:
+            raise NoAnswer(_reason(failure)) from failure
+
+
+def _answer(peer: socket.socket, asked: Question, *, whole: bool) -> Answer:
     got = bytearray()
+    peer.settimeout(max(asked.deadline - time.monotonic(), 0.01))
     while chunk := peer.recv(65536):
         got += chunk
-        if b"\n" not in got and time.monotonic() > deadline:
+        if b"\n" not in got and time.monotonic() > asked.deadline:
             raise TimeoutError
+        peer.settimeout(asked.timeout)
         if (not whole and b"\r\n" in got) or len(got) > LIMIT:
             break
     head, _, body = bytes(got).partition(b"\r\n\r\n")

@@ -14,41 +14,85 @@ def ask(probe: Probe, timeout: float = 5) -> str:
     """Empty if the service is healthy, else what was wrong, in a few words. `running` has nothing to ask."""
     if probe.kind == "running":
         return ""
-    where = f"{probe.address}:{probe.port}"
     if not probe.address:
         return "it has no address yet"
+    if probe.kind == "tcp":
+        return _knock(probe, timeout)
     try:
-        if probe.kind == "tcp":
-            return _knock(probe, timeout)
-        connect = http.tcp(probe.address, probe.port, tls=probe.scheme == "https")
-        answer = http.ask(connect, probe.path, host=where, timeout=timeout, whole=False)
-    except (http.NoAnswer, OSError) as silence:
-        return f"{probe.kind} {where}{probe.path}: {silence}"
-    wanted = answer.status in probe.status if probe.status else answer.status < 400
-    return "" if wanted else f"http {where}{probe.path}: answered {answer.status}"
+        return _judged(probe, _sent(probe, timeout))
+    except http.NoAnswer as silence:
+        return _silent(probe, silence)
+
+
+def _sent(probe: Probe, timeout: float) -> http.Question:
+    connect = http.tcp(probe.address, probe.port, tls=probe.scheme == "https")
+    return http.send(connect, probe.path, host=f"{probe.address}:{probe.port}", timeout=timeout)
+
+
+def _judged(probe: Probe, question: http.Question) -> str:
+    status = question.answer(whole=False).status
+    wanted = status in probe.status if probe.status else status < 400
+    return "" if wanted else f"http {probe.address}:{probe.port}{probe.path}: answered {status}"
+
+
+def _silent(probe: Probe, silence: Exception) -> str:
+    return f"{probe.kind} {probe.address}:{probe.port}{probe.path}: {silence}"
 
 
 def _knock(probe: Probe, timeout: float) -> str:
     # The engine's port proxy accepts before it knows whether anybody is there: a peer that hangs up at once is not one.
-    with socket.create_connection((probe.address, probe.port), timeout) as peer:
-        peer.settimeout(0.2)
-        try:
-            gone = peer.recv(1, socket.MSG_PEEK) == b""
-        except TimeoutError:
-            gone = False
+    try:
+        with socket.create_connection((probe.address, probe.port), timeout) as peer:
+            peer.settimeout(0.2)
+            try:
+                gone = peer.recv(1, socket.MSG_PEEK) == b""
+            except TimeoutError:
+                gone = False
+    except OSError as silence:
+        return _silent(probe, silence)
     return f"tcp {probe.address}:{probe.port}: hung up at once" if gone else ""
 
 
-def ask_all(probes: Mapping[str, Probe], timeout: float = 5) -> dict[str, str]:
-    """`ask` for every name at the same time, one short thread each."""
-    answers: dict[str, str] = {}
+class Asked:
+    """`ask` for every name at the same time, begun when it is made. `timeout` in seconds is for all together.
 
-    def one(name: str, probe: Probe) -> None:
-        answers[name] = ask(probe, timeout)
+    A question to this machine's own ports is sent here and read in `answers`; what may take its time before the
+    question is out (another address, TLS, knocking) has a short thread of its own.
+    """
 
-    threads = [threading.Thread(target=one, args=item, daemon=True) for item in probes.items()]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers
+    def __init__(self, probes: Mapping[str, Probe], timeout: float = 5) -> None:
+        self._answers: dict[str, str] = {}
+        self._sent: dict[str, tuple[Probe, http.Question]] = {}
+        slow = {name: probe for name, probe in probes.items() if not _at_once(probe)}
+        self._threads = [
+            threading.Thread(target=self._ask, args=(name, probe, timeout), daemon=True) for name, probe in slow.items()
+        ]
+        for thread in self._threads:
+            thread.start()
+        for name in probes.keys() - slow.keys():
+            self._send(name, probes[name], timeout)
+
+    def _ask(self, name: str, probe: Probe, timeout: float) -> None:
+        self._answers[name] = ask(probe, timeout)
+
+    def _send(self, name: str, probe: Probe, timeout: float) -> None:
+        try:
+            self._sent[name] = probe, _sent(probe, timeout)
+        except http.NoAnswer as silence:
+            self._answers[name] = _silent(probe, silence)
+
+    def answers(self) -> dict[str, str]:
+        """Name → what `ask` tells."""
+        while self._sent:
+            name, (probe, question) = self._sent.popitem()
+            try:
+                self._answers[name] = _judged(probe, question)
+            except http.NoAnswer as silence:
+                self._answers[name] = _silent(probe, silence)
+        for thread in self._threads:
+            thread.join()
+        return self._answers
+
+
+def _at_once(probe: Probe) -> bool:
+    return probe.kind == "http" and probe.scheme == "http" and probe.address == "127.0.0.1"

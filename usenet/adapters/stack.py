@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from usenet.adapters import files
 from usenet.adapters.home import Home
 from usenet.domain.errors import ConfigError
 from usenet.domain.reach import Probe, Publication
@@ -80,6 +79,8 @@ def write(home: Home, wanted: Mapping[str, str], gone: tuple[str, ...]) -> tuple
 
     Compose reads variables from the .env beside its file: the link lets it work without us.
     """
+    from usenet.adapters import files  # reading does without
+
     changed = files.write_all({home.stack / path: text for path, text in wanted.items()})
     link = home.stack / ".env"
     if not link.is_symlink():

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shlex
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -29,7 +27,11 @@ def on_terminal() -> bool:
 
 def narrow() -> bool:
     """Whether a person looks at a terminal without room for long columns."""
-    return on_terminal() and shutil.get_terminal_size().columns < 120
+    if not on_terminal():
+        return False
+    import shutil  # 4 ms, which status in a pipe does without
+
+    return shutil.get_terminal_size().columns < 120
 
 
 def show(result: object, human: Callable[[], None]) -> None:
@@ -62,6 +64,8 @@ def plain(value: object) -> Any:
 
 def commands(found: Sequence[Sequence[str]], *, nothing: str = "nothing to do") -> None:
     """The command lines that a dry run stands for, quoted for a shell."""
+    import shlex
+
     show({"commands": found}, lambda: line("\n".join(map(shlex.join, found)) or nothing))
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from usenet.cli import console
-from usenet.cli.flags import FLAGS, Noun
+from usenet.cli.flags import FLAGS
+from usenet.cli.noun import Noun
 from usenet.cli.places import home
 from usenet.domain.errors import UsageError
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from usenet.cli import console
-from usenet.cli.flags import Noun
+from usenet.cli.noun import Noun
 from usenet.domain.host import Drive, Filesystem, Gpu, Host, Partition
 
 app = Noun(help="Show what this machine has.")

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from usenet.cli import console
-from usenet.cli.flags import FLAGS, Noun
+from usenet.cli.flags import FLAGS
+from usenet.cli.noun import Noun
 from usenet.cli.places import home
 
 if TYPE_CHECKING:
-    from usenet.actions.images import Wanted
+    from usenet.actions.images import Image, Wanted
     from usenet.actions.plan import Situation
 
 app = Noun(help="List, build, save and load the images of the stack.")
@@ -49,12 +50,16 @@ def list_() -> None:
     from usenet.actions import images
 
     found = images.rows(_look())
+    console.show(found, lambda: _rows(found))
 
-    def human() -> None:
-        cells = ((i.service, i.reference, i.source, console.human_bytes(i.size), i.state) for i in found)
-        console.table(("service", "image", "source", "size", "state"), cells)
 
-    console.show(found, human)
+def _rows(found: Sequence[Image]) -> None:
+    from usenet.domain.plan import LeftOut, by_reason
+
+    cells = ((i.service, i.reference, i.source, console.human_bytes(i.size), i.state) for i in found if i.source)
+    console.table(("service", "image", "source", "size", "state"), cells)
+    for text in by_reason(LeftOut(service=i.service, because=i.state) for i in found if not i.source):
+        console.line(text)
 
 
 @app.command()
@@ -102,10 +107,11 @@ def _get(wanted: Sequence[Wanted], *, nothing: str, fresh: bool = False) -> None
 def save(file: File) -> None:
     """Save the images of the whole stack to a file, to carry them."""
     from usenet.actions import images
+    from usenet.domain.plan import by_reason
 
     todo = images.to_save(_look(), file)
-    for out in todo.left_out:
-        console.warn(f"not in the file: {out.service}: {out.because}")
+    for text in by_reason(todo.left_out):
+        console.warn(f"not in the file: {text}")
     if FLAGS.dry_run:
         console.commands([todo.command])
         return

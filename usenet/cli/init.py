@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from usenet.cli import console
-from usenet.cli.flags import FLAGS, Noun
+from usenet.cli.flags import FLAGS
+from usenet.cli.noun import Noun
 from usenet.cli.places import home
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from usenet.cli import console
-from usenet.cli.flags import FLAGS, Noun
+from usenet.cli.flags import FLAGS
+from usenet.cli.noun import Noun
 from usenet.cli.places import home
 from usenet.domain.errors import UsageError
 
@@ -118,27 +119,9 @@ def restart(names: Names = None, group: InGroup = "") -> None:
 @app.command()
 def status(names: Names = None, group: InGroup = "") -> None:
     """Show health, uptime, restarts, ports, image, memory and CPU."""
-    from usenet.actions import services
+    from usenet.cli import status_view
 
-    found = services.status(home(), names or (), group)
-
-    def human() -> None:
-        last = ("page",) if console.narrow() else ("ports", "image")
-        columns = ("service", "health", "up", "restarts", "memory", "cpu", *last)
-        console.table(columns, (_status_row(s) for s in found))
-        for s in found:
-            if s.reason:
-                console.line(f"{s.service}: {s.reason}")
-
-    console.show(found, human)
-
-
-def _status_row(s: Any) -> tuple[object, ...]:
-    uptime = "" if s.uptime is None else console.human_time(s.uptime)
-    cpu = "" if s.cpu is None else f"{s.cpu:.0%}"
-    ports = " ".join(port.removesuffix("/tcp") for port in s.ports)
-    last = (s.page or "",) if console.narrow() else (ports, s.image)
-    return s.service, s.health, uptime, s.restarts or "", console.human_bytes(s.memory), cpu, *last
+    status_view.show(names or (), group)
 
 
 @app.command()

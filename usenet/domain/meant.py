@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
 
 from usenet.domain.errors import ValidationError
 
@@ -28,6 +27,8 @@ def services(names: Sequence[str], group: str, groups: Mapping[str, str], catalo
 
 def unknown(name: str, names: Iterable[str], *, where: str = "") -> ValidationError:
     """There is no such service; the nearest of `names` may have been meant."""
+    from difflib import get_close_matches  # only for a name that is wrong
+
     near = get_close_matches(name, list(names), n=2)
     meant = f"did you mean {' or '.join(near)}? " if near else ""
     return ValidationError(f"there is no service {name!r}", where=where, hint=f"{meant}see: usenet services list")

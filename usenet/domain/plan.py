@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -90,6 +90,14 @@ class LeftOut:
 
     service: str
     because: str
+
+
+def by_reason(left_out: Iterable[LeftOut]) -> tuple[str, ...]:
+    """`tv, node: example.org does not answer`: one line for each reason, with all services that it holds for."""
+    services: dict[str, list[str]] = {}
+    for out in left_out:
+        services.setdefault(out.because, []).append(out.service)
+    return tuple(f"{', '.join(names)}: {why}" for why, names in services.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

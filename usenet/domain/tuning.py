@@ -9,7 +9,7 @@ from usenet.domain.errors import SystemFailure, ValidationError
 from usenet.domain.grants import Offer, grant
 from usenet.domain.host import Host
 from usenet.domain.images import ImageChoice
-from usenet.domain.plan import Choice, Grant, LeftOut, Observed, Plan
+from usenet.domain.plan import Choice, Grant, LeftOut, Observed, Plan, by_reason
 from usenet.domain.service import Service
 from usenet.domain.settings import Settings, data_root
 
@@ -133,11 +133,8 @@ def _left_out(
 
 
 def _cannot_be_had(left_out: Sequence[LeftOut]) -> SystemFailure:
-    by_reason: dict[str, list[str]] = {}
-    for out in left_out:
-        by_reason.setdefault(out.because, []).append(out.service)
     return SystemFailure(
-        "some images can't be had: " + "; ".join(f"{', '.join(names)}: {why}" for why, names in by_reason.items()),
+        f"some images can't be had: {'; '.join(by_reason(left_out))}",
         hint="leave them out with --available, as in: usenet services up --available, or: usenet deploy --available; "
         "or carry their images here with: usenet images load FILE",
     )
