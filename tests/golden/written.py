@@ -8,7 +8,7 @@ from pathlib import Path
 from tests import stacks
 from usenet.domain.host import Host
 from usenet.domain.images import registry
-from usenet.domain.plan import Grant, Plan
+from usenet.domain.plan import Grant, Plan, by_reason
 from usenet.domain.reach import Probe
 
 FOLDER = Path(__file__).parent
@@ -82,7 +82,7 @@ def _whole(plan: Plan) -> Iterator[str]:
     """What holds for the whole stack."""
     services = tuple(f"{name}." for name in plan.grants)
     yield from (f"{c.about} = {c.value}: {c.because}" for c in plan.choices if not c.about.startswith(services))
-    yield from (f"left out: {out.service}: {out.because}" for out in plan.left_out)
+    yield from (f"left out: {text}" for text in by_reason(plan.left_out))
     total = sum(grant.limits.reservation or 0 for grant in plan.grants.values())
     yield f"reserved = {total // MIB} MiB"
     yield "order = " + " | ".join(" ".join(wave) for wave in plan.waves)

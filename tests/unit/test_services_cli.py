@@ -174,6 +174,25 @@ def test_the_cure_for_images_that_cannot_be_had_works_with_the_verb_that_was_typ
         run("--home", str(tmp_path), *cure.split()[1:], "-n", code=0)
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("services", "plan", "--available"), "left out: jellyfin, sonarr: {}"),
+        (("services", "up", "--available", "-n"), "warning: left out: jellyfin, sonarr: {}"),
+        (("images", "save", "stack.tar", "-n"), "warning: not in the file: jellyfin, sonarr: {}"),
+        (("images", "list"), "jellyfin, sonarr: can't be had: {}"),
+    ],
+)
+def test_services_that_cannot_be_had_for_one_reason_share_a_line(
+    tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    other = "prometheus: , " if words[1] == "save" else ""  # what can be had: without it there is nothing to save
+    (tmp_path / "usenet.yaml").write_text(f"images: build\nservices: {{jellyfin: , {other}sonarr: }}\n")
+    done = run("--home", str(tmp_path), *words, code=0)
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if "jellyfin" in line or "sonarr" in line]
+    assert lines == [told.format("there is no recipe to make its image here; it comes from a registry only")]
+
+
 def test_help_says_what_the_stack_directory_is_by_default() -> None:
     told = " ".join(run("services", "list", "--help", code=0).stdout.split())
     assert "Default: $USENET_HOME, the nearest with a usenet.yaml, ~/usenet; for root /srv/usenet." in told

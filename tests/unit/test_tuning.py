@@ -6,7 +6,7 @@ from tests.making import gpu, host, service, settings
 from usenet.domain import steps
 from usenet.domain.errors import ConfigError, SystemFailure, ValidationError
 from usenet.domain.host import Drive
-from usenet.domain.plan import Observed, Plan, PortHolder
+from usenet.domain.plan import LeftOut, Observed, Plan, PortHolder, by_reason
 from usenet.domain.service import Service
 from usenet.domain.settings import Settings
 from usenet.domain.tuning import tune
@@ -156,8 +156,15 @@ def test_what_cannot_be_had_is_left_out_with_what_needs_it() -> None:
     assert list(found.grants) == ["loader"]
     assert [(out.service, out.because) for out in found.left_out] == [
         ("tv", "there is no recipe to make its image here; it comes from a registry only"),
-        ("node", "it needs tv, which can't be had"),
+        ("node", "tv is needed, and can't be had"),
     ]
+
+
+def test_one_line_for_each_reason_names_all_that_it_holds_for() -> None:
+    said = ("a: too big", "b: gone", "c: too big")
+    left_out = [LeftOut(service=service, because=why) for service, why in (text.split(": ") for text in said)]
+    assert by_reason(left_out) == ("a, c: too big", "b: gone")
+    assert by_reason(()) == ()
 
 
 def test_own_environment_wins() -> None:

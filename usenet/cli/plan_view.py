@@ -27,13 +27,15 @@ def show(home: Home, *, host_file: str = "", available: bool = False) -> None:
 
 
 def _human(plan: Plan, found: Difference | None) -> None:
+    from usenet.domain.plan import by_reason
+
     where = ("page",) if console.narrow() else ("image", "address")
     columns = ("service", *where, "memory", "cpus", "starts after")
     console.table(columns, (_row(g, plan) for g in plan.grants.values()), title=f"Stack {plan.project} in {plan.home}")
     console.line()
     console.table(("choice", "value", "because"), ((c.about, c.value, c.because) for c in plan.choices))
-    for out in plan.left_out:
-        console.line(f"left out: {out.service}: {out.because}")
+    for text in by_reason(plan.left_out):
+        console.line(f"left out: {text}")
     console.line()
     if found is not None:
         _difference(found)

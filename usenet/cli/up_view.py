@@ -66,9 +66,10 @@ def run(
 
 def _warn(plan: Plan) -> None:
     from usenet.actions import owners
+    from usenet.domain.plan import by_reason
 
-    for out in plan.left_out:
-        console.warn(f"left out: {out.service}: {out.because}")
+    for text in by_reason(plan.left_out):
+        console.warn(f"left out: {text}")
     for text in owners.warnings(plan):
         console.warn(text)
 

@@ -122,7 +122,7 @@ def _left_out(
     again = True
     while again:
         lost = {
-            n: f"it needs {need}, which can't be had"
+            n: f"{need} is needed, and can't be had"
             for n in names
             for need in asked.needs(services[n])
             if need in gone and n not in gone
