@@ -61,6 +61,20 @@ def test_same_number_on_two_addresses_or_protocols_is_no_conflict() -> None:
     ports.check({"a": published(53), "b": published(53, protocol="udp"), "c": published(53, "192.0.2.1")}, [])
 
 
+def test_of_three_on_one_number_those_that_meet_are_named() -> None:
+    wanted = {"a": published(53, "192.0.2.1"), "b": published(53, "192.0.2.2"), "c": published(53, "0.0.0.0")}
+    with pytest.raises(ValidationError) as caught:
+        ports.check(wanted | {"d": published(53, protocol="udp")}, [])
+    assert caught.value.message == "a and c both want port 53/tcp; b and c both want port 53/tcp"
+    assert caught.value.hint == "give it a free port: usenet config set services.c.port 1024"
+
+
+def test_every_holder_of_a_number_is_named() -> None:
+    holders = [PortHolder(port=80, protocol="tcp", owner=f"w{a}", address=f"192.0.2.{a}") for a in (1, 2)]
+    with pytest.raises(SystemFailure, match=r"a is held by w1; port 80/tcp for a is held by w2"):
+        ports.check({"a": published(80, "0.0.0.0")}, holders)
+
+
 def test_all_conflicts_are_told_at_once() -> None:
     holders = [PortHolder(port=p, protocol="tcp", owner=f"w{p}") for p in (1, 2)]
     with pytest.raises(SystemFailure) as caught:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from usenet.domain import meant, order
 from usenet.domain.errors import ValidationError
@@ -26,8 +26,9 @@ def services(settings: Settings, catalog: Mapping[str, Service]) -> tuple[tuple[
     for name in settings.services:
         known(name, catalog, where=f"usenet.yaml: services/{name}")
     names = order.closure(settings.enabled, {n: needs(s) for n, s in catalog.items()})
+    on = frozenset(settings.enabled)
     choices = []
-    for name in (n for n in names if n not in settings.enabled):
+    for name in (n for n in names if n not in on):
         who = ", ".join(n for n in names if name in needs(catalog[n]))
         if name in settings.services:
             raise ValidationError(
@@ -40,7 +41,7 @@ def services(settings: Settings, catalog: Mapping[str, Service]) -> tuple[tuple[
     return names, choices
 
 
-def known(name: str, catalog: Iterable[str], *, where: str = "") -> None:
+def known(name: str, catalog: Collection[str], *, where: str = "") -> None:
     """ValidationError with the nearest names unless `name` is in the catalog."""
-    if name not in (names := list(catalog)):
-        raise meant.unknown(name, names, where=where)
+    if name not in catalog:
+        raise meant.unknown(name, catalog, where=where)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
 
 from usenet.domain.errors import SystemFailure, UsenetError, ValidationError
 from usenet.domain.plan import PortHolder
@@ -11,6 +12,8 @@ from usenet.domain.service import Service
 from usenet.domain.settings import ServiceSettings, Settings, publish_address
 
 ANY = "0.0.0.0"  # noqa: S104 - compared with, not bound
+
+_Wanted = tuple[str, Publication]
 
 
 def publications(name: str, service: Service, settings: Settings) -> tuple[Publication, ...]:
@@ -23,7 +26,7 @@ def publications(name: str, service: Service, settings: Settings) -> tuple[Publi
             Publication(address=ANY, host=p.container, container=p.container, protocol=p.protocol, use=p.use)
             for p in service.ports
         )
-    own = settings.services.get(name, ServiceSettings())
+    own = settings.services.get(name) or ServiceSettings()
     address = publish_address(own.publish or settings.publish)
     return tuple(
         Publication(
@@ -74,33 +77,38 @@ def check(published: Mapping[str, Sequence[Publication]], holders: Iterable[Port
 
     All conflicts are named at once, each with its owner and a free port.
     """
-    wanted = [(name, port) for name, ports in published.items() for port in ports]
-    theirs = [h for h in holders if not h.service]
-    cures = _Cures(published, {p.host for _, p in wanted} | {h.port for h in theirs})
-    _raise(
-        ValidationError,
-        [_between(a, b, cures) for n, a in enumerate(wanted) for b in wanted[n + 1 :] if _clash(a[1], b[1])],
-    )
+    wanted: dict[tuple[int, str], list[_Wanted]] = {}
+    for name, its in published.items():
+        for port in its:
+            wanted.setdefault((port.host, port.protocol), []).append((name, port))
+    held: dict[tuple[int, str], list[PortHolder]] = {}
+    for holder in holders:
+        if not holder.service:
+            held.setdefault((holder.port, holder.protocol), []).append(holder)
+    cures = _Cures(published, {number for number, _ in (*wanted, *held)})
+    _raise(ValidationError, [_between(a, b, cures) for same in wanted.values() for a, b in _clashes(same)])
     _raise(
         SystemFailure,
         [
             f"port {port.host}/{port.protocol} for {name} is held by {holder.owner}" + cures.one(name, port)
-            for name, port in wanted
-            for holder in theirs
-            if (holder.port, holder.protocol) == (port.host, port.protocol) and _overlap(holder.address, port.address)
+            for key, same in wanted.items()
+            for name, port in same
+            for holder in held.get(key, ())
+            if _overlap(holder.address, port.address)
         ],
     )
 
 
-def _clash(a: Publication, b: Publication) -> bool:
-    return (a.host, a.protocol) == (b.host, b.protocol) and _overlap(a.address, b.address)
+def _clashes(same: Iterable[_Wanted]) -> Iterator[tuple[_Wanted, _Wanted]]:
+    """Every two of those that want one number that do so on one address."""
+    return (pair for pair in combinations(same, 2) if _overlap(pair[0][1].address, pair[1][1].address))
 
 
 def _overlap(a: str, b: str) -> bool:
     return a == b or ANY in (a, b)
 
 
-def _between(a: tuple[str, Publication], b: tuple[str, Publication], cures: _Cures) -> str:
+def _between(a: _Wanted, b: _Wanted, cures: _Cures) -> str:
     (first, _), (second, port) = a, b
     return f"{first} and {second} both want port {port.host}/{port.protocol}" + cures.one(second, port)
 
