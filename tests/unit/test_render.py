@@ -76,6 +76,24 @@ def test_further_keys_are_kept() -> None:
     assert made["image"] == "example.org/thing:1.0"
 
 
+@pytest.mark.parametrize(
+    "words", ["", "\n", "init: true\n", "init: true", "tmpfs: [/run]\r\ninit: true\r\n", "labels: {a: '}} %} #}'}\n"]
+)
+def test_words_without_jinja_are_what_they_are_in_a_template(words: str) -> None:
+    assert stack(INCLUDE + words) == stack(INCLUDE + words + "{# Jinja #}")
+
+
+def test_a_remark_in_jinja_is_left_out() -> None:
+    assert "command" not in compose(stack(INCLUDE + '{# command: ["a"] #}\n'))
+
+
+def test_another_base_makes_another_stack() -> None:
+    templates = Templates(base=BASE, bodies={"thing": INCLUDE}, files={}, sources={"thing": "thing.yaml.j2"})
+    render(plan(), templates)
+    made = render(plan(), dataclasses.replace(templates, base=BASE + "init: true\n"))
+    assert compose(made)["init"] is True
+
+
 def test_a_body_may_ask_who_it_is() -> None:
     made = compose(stack(INCLUDE + "hostname: {{ service | tojson }}\nlabels: {image: {{ image | tojson }}}\n"))
     assert (made["hostname"], made["labels"]) == ("thing", {"image": "example.org/thing:1.0"})
@@ -156,6 +174,22 @@ def test_own_file_that_does_not_render_names_both() -> None:
     with pytest.raises(ConfigError, match=r"files/thing/thing\.conf does not render: 'nothing' is undefined") as caught:
         stack(files={"files/thing/thing.conf": "{{ nothing }}"}, found=found)
     assert caught.value.where == "services/thing.yaml.j2"
+
+
+def test_each_service_has_the_files_of_its_own_name() -> None:
+    services = {
+        name: service(ports=[{"container": port}], files={"a": "/a"})
+        for name, port in (("one", 1001), ("one-more", 1002))
+    }
+    found = tune(host(), settings(*services), services, Observed(), home="/srv/u")
+    templates = Templates(
+        base=BASE,
+        bodies=dict.fromkeys(services, INCLUDE),
+        files={f"files/{name}/a": "for {{ grant.service }}" for name in services},
+        sources=dict.fromkeys(services, "x.yaml.j2"),
+    )
+    made = render(found, templates).files
+    assert {name: made[f"files/{name}/a"] for name in services} == {name: f"for {name}" for name in services}
 
 
 def test_the_digest_follows_every_byte() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from functools import partial
+from functools import cache, lru_cache, partial
 from typing import Any, cast
 
 import yaml
@@ -21,6 +22,8 @@ from usenet.domain.plan import Grant, Plan
 HEADER = "# Written by usenet from usenet.yaml. Don't edit: change usenet.yaml, then run usenet deploy.\n"
 FILES = "usenet.files"  # a label
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_BASE = '{% include "base.yaml.j2" %}\n'
+_JINJA = re.compile(r"\{[{%#]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,10 @@ class Templates:
 
 def render(plan: Plan, templates: Templates, *, start_interval: bool = False) -> Stack:
     """The compose file, the services' own files and plan.json. Raises ConfigError naming the service file."""
-    compiled = _Compiled(templates.base)
+    compiled = _compiled(templates.base)
+    brought = _by_service(templates.files)
     own = {
-        name: {path: _file(path, grant, plan, templates, compiled) for path in templates.files if _of(path, name)}
+        name: {path: _file(path, grant, plan, templates, compiled) for path in brought.get(name, ())}
         for name, grant in sorted(plan.grants.items())
     }
     services: dict[str, Value] = {
@@ -71,12 +75,27 @@ class _Compiled(dict[str, Template]):
             trim_blocks=True,
             keep_trailing_newline=True,
             autoescape=False,  # noqa: S701
+            optimized=False,  # each is compiled for one run: looking for constants costs more than it saves
+            auto_reload=False,
         )
         self._environment.filters["tojson"] = partial(json.dumps, ensure_ascii=False)
+
+    def body(self, text: str, **given: object) -> str:
+        """A service's body, rendered. One that is the base and words without Jinja needs no template of its own."""
+        own = text.removeprefix(_BASE)
+        if own == text or _JINJA.search(own):
+            return self[text].render(given)
+        return self._environment.get_template("base.yaml.j2").render(given) + own
 
     def __missing__(self, text: str) -> Template:
         self[text] = self._environment.from_string(text)
         return self[text]
+
+
+@lru_cache(maxsize=1)
+def _compiled(base: str) -> _Compiled:
+    """Kept for the next plan of this process."""
+    return _Compiled(base)
 
 
 def _plan_text(plan: Plan, files: list[str]) -> str:
@@ -92,11 +111,20 @@ def _json(value: object) -> str:
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    return {field.name: getattr(value, field.name) for field in fields(value)}
+    return {name: getattr(value, name) for name in _names(value.__class__)}
 
 
-def _of(path: str, name: str) -> bool:
-    return path.startswith(f"files/{name}/")
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+def _by_service(paths: Iterable[str]) -> dict[str, list[str]]:
+    """`files/<service>/…` by service."""
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        found.setdefault(path.split("/", 2)[1], []).append(path)
+    return found
 
 
 def _service(
@@ -105,7 +133,7 @@ def _service(
     where = templates.sources[grant.service]
     shaped = shape.service(grant, plan, start_interval=start_interval)
     try:
-        text = compiled[templates.bodies[grant.service]].render(image=grant.image, grant=shaped, service=grant.service)
+        text = compiled.body(templates.bodies[grant.service], image=grant.image, grant=shaped, service=grant.service)
         body = parse(text)
     except (TemplateError, yaml.YAMLError, ValueError) as failure:
         raise ConfigError(

@@ -30,7 +30,9 @@ def _mapping(value: Mapping[str, Value], indent: str, first: str, lines: list[st
 
 
 def _entry(head: str, item: Value, indent: str, lines: list[str]) -> None:
-    if item and isinstance(item, dict):
+    if isinstance(item, str):
+        lines.append(f"{head} {_word(item)}")
+    elif item and isinstance(item, dict):
         lines.append(head)
         _mapping(item, indent + "  ", "", lines)
     elif item and isinstance(item, list | tuple):
