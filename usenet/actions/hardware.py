@@ -24,30 +24,40 @@ def look(saved: Path | None = None) -> Host:
 
     Looking at this machine never fails: what could not be seen is in `unseen`, with the reason and a cure.
     """
-    return hosts.load(saved) if saved else _here()
+    return hosts.load(saved) if saved else Looking().host()
 
 
-def _here() -> Host:
-    storage = _Question[Storage]("drives", _storage, ((), (), (), ()))
-    cards = _Question[Cards]("GPUs", gpus.look, ((), ()))
-    running = _Question[Engine | None]("engine", engine.facts, None)
-    cpu = _Question("processor", machine.cpu, Cpu(model="", cores=1, threads=1, architecture=""))
-    memory = _Question("memory", machine.memory, Memory(total=0, available=0))
-    found, remote, made, closed = storage.answer()
-    seen, dark = cards.answer()
-    questions = (cpu, memory, running, storage, cards)
-    return Host(
-        cpu=cpu.answer(),
-        memory=memory.answer(),
-        system=machine.system(),
-        engine=running.answer(),
-        drives=found,
-        network_filesystems=remote,
-        fuse_filesystems=made,
-        gpus=seen,
-        unseen=(*(one.unseen for one in questions if one.unseen), *closed, *dark),
-        sources=_sources(seen),
-    )
+class Looking:
+    """A look at this machine that has begun.
+
+    Other programs are asked, which takes as long as loading what decides: begin before that, and ask for the host
+    after it.
+    """
+
+    def __init__(self) -> None:
+        self._running = _Question[Engine | None]("engine", engine.facts, None)  # takes the longest
+        self._storage = _Question[Storage]("drives", _storage, ((), (), (), ()))
+        self._cards = _Question[Cards]("GPUs", gpus.look, ((), ()))
+        self._cpu = _Question("processor", machine.cpu, Cpu(model="", cores=1, threads=1, architecture=""))
+        self._memory = _Question("memory", machine.memory, Memory(total=0, available=0))
+
+    def host(self) -> Host:
+        """What was seen, once all of it was."""
+        found, remote, made, closed = self._storage.answer()
+        seen, dark = self._cards.answer()
+        questions = (self._cpu, self._memory, self._running, self._storage, self._cards)
+        return Host(
+            cpu=self._cpu.answer(),
+            memory=self._memory.answer(),
+            system=machine.system(),
+            engine=self._running.answer(),
+            drives=found,
+            network_filesystems=remote,
+            fuse_filesystems=made,
+            gpus=seen,
+            unseen=(*(one.unseen for one in questions if one.unseen), *closed, *dark),
+            sources=_sources(seen),
+        )
 
 
 class _Question(Generic[Seen]):

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from usenet.actions import catalog as catalogs
 from usenet.actions import hardware, ours
-from usenet.adapters import engine, hosts, images, secrets, settings, sockets
+from usenet.actions.hardware import Looking
+from usenet.adapters import engine, images, secrets, settings, sockets
 from usenet.adapters.engine import Container
 from usenet.adapters.home import Home
 from usenet.compose.catalog import Catalog
@@ -47,18 +48,21 @@ class Decision:
     stack: Stack
 
 
-def look(home: Home, *, host_file: str = "", source: ImageSource | None = None, draft: str = "") -> Situation:
+def look(
+    home: Home, *, host_file: str = "", source: ImageSource | None = None, draft: str = "", begun: Looking | None = None
+) -> Situation:
     """Gather facts, settings, catalog and observed state, in parallel.
 
-    `host_file`: plan for that saved machine; `source` in place of the settings' `images`; `draft`: the text of a
-    usenet.yaml that was not written yet. ConfigError without a usenet.yaml.
+    `host_file`: plan for that saved machine; `begun`: for this one, which is looked at already; `source` in place of
+    the settings' `images`; `draft`: the text of a usenet.yaml that was not written yet. ConfigError without a
+    usenet.yaml.
     """
     text = draft or settings.content(home.require().settings)
     wished = settings.parse(text)
     if source:
         wished = wished.model_copy(update={"images": source})
     with ThreadPoolExecutor(4) as pool:
-        host = pool.submit(hosts.load, Path(host_file)) if host_file else pool.submit(hardware.look)
+        host = pool.submit(begun.host) if begun else pool.submit(hardware.look, Path(host_file) if host_file else None)
         known = pool.submit(catalogs.load, home.path)
         listening = pool.submit(sockets.listening)
         running = pool.submit(_containers)
@@ -74,13 +78,7 @@ def look(home: Home, *, host_file: str = "", source: ImageSource | None = None, 
     if stored.result() is not None and not host_file:
         observed = replace(observed, reachable=_reachable(wished, found, observed))
     return Situation(
-        home=home,
-        text=text,
-        host=host.result(),
-        settings=wished,
-        catalog=found,
-        observed=observed,
-        warnings=tuple(warnings),
+        home=home, text=text, host=host.result(), settings=wished, catalog=found, observed=observed, warnings=warnings
     )
 
 
