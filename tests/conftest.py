@@ -1,8 +1,42 @@
-"""What every test run says at its end."""
+"""What holds for every test: the same examples, an environment without habits, fresh flags; and figures at the end."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import pytest
+from hypothesis import HealthCheck, settings
+
+from usenet.cli.flags import FLAGS, Flags
+
+# The same examples in every run and no eye on the clock: what fails once fails again, and a busy machine fails nothing.
+# New examples are looked for with: scripts/test unit -- --hypothesis-profile=default
+settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("same")
+
+# What a person, sudo or a calling program may have set, and what would change what the tool or Compose does.
+for _name in [name for name in os.environ if name.startswith(("USENET_", "COMPOSE_", "SUDO_"))]:
+    del os.environ[_name]
+for _name in ("DOCKER_CONTEXT", "PYTHONWARNINGS", "PYTHONDEVMODE"):
+    os.environ.pop(_name, None)
+
+
+@pytest.fixture(autouse=True)
+def _own_flags() -> None:
+    """Each test begins with the global flags as they are when nothing was given, whatever ran before in its process."""
+    for field in fields(Flags):
+        setattr(FLAGS, field.name, field.default)
+
+
+@pytest.fixture
+def socket_path() -> Iterator[Path]:
+    """A place for a socket: the kernel takes 107 bytes, which a path below tmp_path may pass."""
+    with TemporaryDirectory(prefix="ut-", dir="/tmp") as folder:
+        yield Path(folder) / "s"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

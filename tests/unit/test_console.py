@@ -6,7 +6,6 @@ import dataclasses
 import io
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,17 +14,9 @@ from hypothesis import strategies as st
 
 from tests.making import settings
 from usenet.cli import console
-from usenet.cli.flags import FLAGS, Flags
+from usenet.cli.flags import FLAGS
 from usenet.domain.errors import ConfigError, UsageError
 from usenet.domain.secret import Secret
-
-
-@pytest.fixture(autouse=True)
-def _own_flags() -> Iterator[None]:
-    """Each test begins with the flags as they are when nothing was given, and leaves them so."""
-    yield
-    for field in dataclasses.fields(Flags):
-        setattr(FLAGS, field.name, field.default)
 
 
 @pytest.mark.parametrize(

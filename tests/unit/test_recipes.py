@@ -35,7 +35,7 @@ def test_it_does_not_follow_from_place_or_time(tmp_path: Path) -> None:
     assert recipes.reference(here) == recipes.reference(there)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=30)
 @given(at=st.integers(0, 12), bit=st.integers(0, 7))
 def test_any_bit_makes_another_image(tmp_path: Path, at: int, bit: int) -> None:
     made = tmp_path / "thing"

@@ -207,7 +207,7 @@ def comments(text: str) -> list[str]:
     return sorted(edit._comments(text.removeprefix("\ufeff")))
 
 
-@limits(max_examples=200, deadline=None)
+@limits(max_examples=200)
 @given(FILES, st.lists(VALUES | UNSET, max_size=8))
 def test_any_sequence_of_edits_keeps_every_comment_and_says_what_was_asked(source, changes):
     settings.parse(source)

@@ -79,11 +79,6 @@ LAUGHS = "\n".join(
             'expected an image with its version: caddy:2.8, lscr.io/linuxserver/sonarr:4.0, found "caddy"',
         ),
         (
-            "name: a\ntimezone: Mars/X",
-            "2: timezone",
-            'expected a zone that this machine knows, such as Europe/Berlin, found "Mars/X"',
-        ),
-        (
             "services:\n  a:\n    environment:\n      A: b\n      DB_PASSWORD: hunter22",
             "5: services/a/environment/DB_PASSWORD",
             "expected ${NAME}, found a value: what sounds like a secret is not written into this file",
@@ -117,6 +112,16 @@ def test_what_is_wrong_is_said_with_its_place(text, where, message):
     assert (failure.value.where, failure.value.message) == (f"usenet.yaml:{where}", message)
     assert failure.value.hint
     assert failure.value.code == 4
+
+
+def test_a_zone_that_the_machine_does_not_know_is_refused(monkeypatch):
+    monkeypatch.setattr("usenet.adapters.identity.knows_zone", lambda name: name != "Mars/X")
+    assert settings.parse("timezone: Europe/Berlin").timezone == "Europe/Berlin"
+    with pytest.raises(ConfigError) as failure:
+        settings.parse("name: a\ntimezone: Mars/X")
+    expected = 'expected a zone that this machine knows, such as Europe/Berlin, found "Mars/X"'
+    assert (failure.value.where, failure.value.message) == ("usenet.yaml:2: timezone", expected)
+    assert failure.value.hint
 
 
 def test_what_only_sounds_secret_is_taken():
@@ -187,7 +192,7 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path):
         settings.content(tmp_path / "usenet.yaml")
 
 
-@limits(max_examples=300, deadline=None)
+@limits(max_examples=300)
 @given(st.text(max_size=200) | st.text(st.sampled_from("ab:{}[],&*!|>'\"%@`#-? \n\t~<=0."), max_size=60))
 @example("[" * 5000)
 @example("? " * 5000)
