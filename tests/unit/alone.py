@@ -1,6 +1,6 @@
 """What must be asked of a process of its own: each scenario kills itself at every step, or gives up its rights.
 
-Run by test_files.py as a program: a fork of pytest's threads could wait for a lock that nobody holds any more.
+Run by tests as a program: a fork of pytest's threads could wait for a lock that nobody holds any more.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from usenet.adapters import files, secrets, settings
+from usenet.adapters import engine, files, secrets, settings
 from usenet.adapters.home import Home
 from usenet.domain.errors import UsenetError
 
@@ -202,6 +202,14 @@ def without_rights(tmp_path):
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["mine", "ok"]
 
 
+def closed_engine(directory):
+    os.chdir(directory)  # which nobody else may enter
+    os.environ["DOCKER_HOST"] = "unix://s"
+    said = as_nobody(engine.ping)
+    assert said.startswith("5: this user may not talk to the container engine"), said
+    assert "usermod" in said
+
+
 SCENARIOS = {
     "a file that is there": lambda where: write(where, True),
     "a new file": lambda where: write(where, False),
@@ -210,6 +218,7 @@ SCENARIOS = {
     "secrets": ensure_secrets,
     "a directory": make_directory,
     "no rights": without_rights,
+    "a closed engine": closed_engine,
 }
 
 if __name__ == "__main__":

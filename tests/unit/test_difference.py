@@ -38,10 +38,10 @@ def container(tmp_path: Path, service: str, state: str = "running", digest: str 
 class Engine:
     """An engine with these containers, and a Compose that computes these hashes."""
 
-    def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exits: ExitStack) -> None:
+    def __init__(self, door: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exits: ExitStack) -> None:
         self.containers: list[dict[str, Any]] = []
-        exits.enter_context(peers.listening(self._behave, path=tmp_path / "s"))
-        monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/s")
+        exits.enter_context(peers.listening(self._behave, path=door))
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{door}")
         told = "".join(f"echo '{name} {digest}'; " for name, digest in HASHES.items())
         program(
             tmp_path / "bin", "docker", f'case "$*" in *"config --hash"*) cat >/dev/null; {told};; *) exit 64;; esac'
@@ -53,9 +53,9 @@ class Engine:
 
 
 @pytest.fixture
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+def engine(socket_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     with ExitStack() as exits:
-        yield Engine(tmp_path, monkeypatch, exits)
+        yield Engine(socket_path, tmp_path, monkeypatch, exits)
 
 
 def home(tmp_path: Path, written: Decision | None = None) -> Home:

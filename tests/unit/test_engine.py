@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests import peers
 from tests.saved import only_path, program
+from tests.unit.test_files import alone, root_only
 from usenet.adapters import engine
 from usenet.domain.errors import SystemFailure
 
@@ -90,7 +90,7 @@ INFO_28 = {
 
 
 @pytest.fixture
-def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+def serve(socket_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     """Answers each path with JSON, or with bytes as they are; what was asked is noted. Other paths: 404."""
     with ExitStack() as stack:
 
@@ -105,9 +105,8 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
                 raw = body if isinstance(body, bytes) else json.dumps(body).encode()
                 peer.sendall(f"HTTP/1.1 {status} x\r\nApi-Version: 1.41\r\n\r\n".encode() + raw)
 
-            path = tmp_path / "engine.sock"
-            stack.enter_context(peers.listening(behave, path=path))
-            monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+            stack.enter_context(peers.listening(behave, path=socket_path))
+            monkeypatch.setenv("DOCKER_HOST", f"unix://{socket_path}")
             return asked
 
         yield begin
@@ -182,10 +181,10 @@ def test_a_refusal_without_words_tells_its_code(serve: Serve, body: bytes) -> No
 
 
 @pytest.mark.parametrize("raw", [b"", b"SSH-2.0\r\n", b"\0\xff"])
-def test_something_else_on_the_socket(raw: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/s")
+def test_something_else_on_the_socket(raw: bytes, socket_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{socket_path}")
     refused = pytest.raises(SystemFailure, match="no container engine answers")
-    with peers.listening(peers.answers(raw), path=tmp_path / "s"), refused as caught:
+    with peers.listening(peers.answers(raw), path=socket_path), refused as caught:
         engine.containers()
     assert "scripts/start" in caught.value.hint
     assert caught.value.code == 5
@@ -206,31 +205,11 @@ def test_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine.log_tail("x") == ()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
-def test_a_user_who_may_not(tmp_path: Path) -> None:
-    """Asked in a child that gave up root."""
-    path = tmp_path / "s"
-    with peers.listening(peers.ok(b"OK"), path=path):
-        path.chmod(0o600)
-        child = os.fork()
-        if child == 0:
-            os._exit(_told_as_nobody(str(path)))
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-def _told_as_nobody(path: str) -> int:
-    """0 if the refusal is told with its cure; in the child nothing may be raised."""
-    try:
-        os.chdir(Path(path).parent)
-        os.setgid(65534)
-        os.setuid(65534)
-        os.environ["DOCKER_HOST"] = "unix://s"
-        engine.ping()
-    except SystemFailure as failure:
-        return 0 if "may not talk" in failure.message and "usermod" in failure.hint else 3
-    except BaseException:
-        return 4
-    return 5
+@root_only
+def test_a_user_who_may_not(socket_path: Path) -> None:
+    with peers.listening(peers.ok(b"OK"), path=socket_path):
+        socket_path.chmod(0o600)
+        alone("a closed engine", socket_path.parent)
 
 
 def test_an_engine_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,11 +66,13 @@ def test_a_link_is_followed_and_stays(tmp_path):
 
 def test_leftovers_of_the_living_and_files_of_others_stay(tmp_path):
     dead = tmp_path / ".f.usenet-999999999~"
-    living = tmp_path / f".f.usenet-{os.getppid()}~"
     other = tmp_path / ".f~"
-    for path in (dead, living, other):
-        path.write_text("")
-    files.write(tmp_path / "f", "x")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as somebody:
+        living = tmp_path / f".f.usenet-{somebody.pid}~"
+        for path in (dead, living, other):
+            path.write_text("")
+        files.write(tmp_path / "f", "x")
+        somebody.communicate(b"\n")
     assert sorted(tmp_path.iterdir()) == sorted([living, other, tmp_path / "f"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.saved import facts, names, only_path, plant, program
-from usenet.adapters import gpus, nvidia
+from usenet.adapters import gpus, nvidia, shell
 from usenet.cli.console import plain
 from usenet.domain.host import Gpu, Unseen
 
@@ -85,13 +86,15 @@ def test_an_external_card_on_a_pi_does_not_take_the_boards_place(tmp_path: Path,
 def test_an_nvidia_smi_that_hangs_costs_its_time_once(
     tmp_path: Path, bin_: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked: list[Sequence[str]] = []
+    monkeypatch.setattr(shell, "_observers", [asked.append])
     monkeypatch.setattr(nvidia, "PATIENCE", 0.3)
-    program(bin_, "nvidia-smi", f"echo called >> {tmp_path}/calls\nexec sleep 60")
+    program(bin_, "nvidia-smi", "exec sleep 60")
 
     found, unseen = look("nvidia-and-igpu", tmp_path)
 
     assert [one.why for one in unseen] == ["nvidia-smi did not end within 0.3 s"]
-    assert (tmp_path / "calls").read_text() == "called\n"
+    assert asked == [nvidia.COMMAND]
     assert [one.uuid for one in found if one.vendor == "nvidia"] == ["GPU-5c0b9a3e-1f2d-4c3b-8a79-0123456789ab"]
 
 

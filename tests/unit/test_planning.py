@@ -8,8 +8,16 @@ from pathlib import Path
 import pytest
 
 from usenet.actions import plan
+from usenet.adapters import sockets
 from usenet.adapters.home import Home
 from usenet.domain.errors import ConfigError, ValidationError
+
+
+@pytest.fixture(autouse=True)
+def _quiet_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens here and no engine answers: what else runs on the machine of the tests is no matter of theirs."""
+    monkeypatch.setattr(sockets, "listening", lambda: ())
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
 
 
 def decide(directory: Path, **wishes: object) -> plan.Decision:

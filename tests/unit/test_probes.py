@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -58,17 +60,37 @@ def test_tcp() -> None:
         assert "refused" in told
 
 
-def test_a_port_proxy_with_nobody_behind_it_is_not_healthy() -> None:
-    with peers.listening(peers.hang_up) as port:
+@contextlib.contextmanager
+def gone_at_once(monkeypatch: pytest.MonkeyPatch, before: peers.Behaviour = peers.hang_up) -> Iterator[int]:
+    """A port where the other side has hung up by the time that connecting to it returns, however busy the machine."""
+    gone, connect = threading.Semaphore(0), socket.create_connection
+
+    def behave(peer: socket.socket) -> None:
+        before(peer)
+        peer.close()
+        gone.release()
+
+    def connected(*place: Any) -> socket.socket:
+        made = connect(*place)
+        assert gone.acquire(timeout=30)
+        return made
+
+    monkeypatch.setattr(socket, "create_connection", connected)
+    with peers.listening(behave) as port:
+        yield port
+
+
+def test_a_port_proxy_with_nobody_behind_it_is_not_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    with gone_at_once(monkeypatch) as port:
         assert probes.ask(Probe(kind="tcp", port=port)) == f"tcp 127.0.0.1:{port}: hung up at once"
         assert probes.ask(http(port)).startswith(f"http 127.0.0.1:{port}/ping: ")
 
 
-def test_a_peer_that_resets_is_not_healthy() -> None:
+def test_a_peer_that_resets_is_not_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     def reset(peer: socket.socket) -> None:
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
 
-    with peers.listening(reset) as port:
+    with gone_at_once(monkeypatch, reset) as port:
         assert probes.ask(Probe(kind="tcp", port=port)).startswith("tcp 127.0.0.1")
 
 
@@ -78,12 +100,21 @@ def test_nothing_to_ask_and_nowhere_to_ask() -> None:
 
 
 def test_many_at_the_same_time_each_get_their_own_answer() -> None:
+    everybody = threading.Barrier(22)  # nobody answers before all are asked
+
+    def together(then: peers.Behaviour) -> peers.Behaviour:
+        def behave(peer: socket.socket) -> None:
+            everybody.wait(60)
+            then(peer)
+
+        return behave
+
     with contextlib.ExitStack() as stack:
-        good = {f"good{n}": stack.enter_context(peers.listening(peers.ok())) for n in range(20)}
-        bad = stack.enter_context(peers.listening(peers.ok(status="500 No")))
-        mute = stack.enter_context(peers.listening(peers.silent))
-        asked = {name: http(port) for name, port in good.items()} | {"bad": http(bad), "mute": http(mute)}
-        told = probes.Asked(asked, timeout=1).answers()
+        good = {f"good{n}": stack.enter_context(peers.listening(together(peers.ok()))) for n in range(20)}
+        bad = stack.enter_context(peers.listening(together(peers.ok(status="500 No"))))
+        rude = stack.enter_context(peers.listening(together(peers.hang_up)))
+        asked = {name: http(port) for name, port in good.items()} | {"bad": http(bad), "rude": http(rude)}
+        told = probes.Asked(asked, timeout=120).answers()
     assert {name for name, text in told.items() if not text} == {*good}
     assert set(told) == set(asked)
     assert probes.Asked({}).answers() == {}

@@ -14,6 +14,11 @@ from usenet.adapters.home import Home
 from usenet.domain.errors import SystemFailure
 
 
+@pytest.fixture(autouse=True)
+def _no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
+
+
 def situation(directory: Path) -> plan.Situation:
     text = {"images": "pull", "services": {"radarr": {}, "sonarr": {}}}
     (directory / "usenet.yaml").write_text(json.dumps(text))

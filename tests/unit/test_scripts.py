@@ -166,7 +166,7 @@ def test_an_installed_checkout_goes_straight_to_deploy(machine: Machine) -> None
     (venv / "bin/usenet").write_text(f'#!{shutil.which("bash")}\necho "usenet $*"\n')
     (venv / "bin/usenet").chmod(0o755)
     script = f'ROOT={machine.checkout}; . "$ROOT/scripts/lib/python.sh"; wanted >"$VENV/.installed-runtime"'
-    subprocess.run(["bash", "-c", script], check=True, timeout=10)
+    subprocess.run(["bash", "-c", script], check=True, timeout=60)
 
     told = machine.run("start", "--services", "samba")
     assert (told.returncode, told.stdout) == (0, "usenet deploy --yes --services samba\n")

@@ -3,7 +3,6 @@
 import json
 import os
 import pickle
-import shutil
 import stat
 import subprocess
 
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usenet.adapters import secrets
+from usenet.adapters import engine, secrets
 from usenet.adapters.home import Home
 from usenet.domain.errors import ConfigError, ValidationError
 from usenet.domain.secret import Secret
@@ -30,14 +29,15 @@ def home(tmp_path):
     return Home(tmp_path)
 
 
-@pytest.mark.skipif(not shutil.which("docker"), reason="docker compose is not installed")
 def test_compose_reads_back_what_was_written(home):
+    if not engine.compose_version():
+        pytest.skip("docker compose is not installed")
     names = {f"V{number}": value for number, value in enumerate(NASTY)}
     home.env.write_text("".join(secrets.format_line(name, value) for name, value in names.items()))
     service = {"image": "x", "environment": {name: f"${{{name}}}" for name in names}}
     (home.path / "compose.yaml").write_text(json.dumps({"services": {"a": service}}))
     asked = ["docker", "compose", "--project-directory", ".", "config", "--format", "json"]
-    clean = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+    clean = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "DOCKER_CONFIG")}
     done = subprocess.run(asked, cwd=home.path, env=clean, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     read = json.loads(done.stdout)["services"]["a"]["environment"]
