@@ -42,11 +42,14 @@ def run(
 
     `draft`, for a dry run: the usenet.yaml that would be written.
     """
+    from usenet.actions.hardware import Looking
+
+    console.say("looking at the machine")
+    begun = Looking()  # loading the rest takes as long
     from usenet.actions import deploy
     from usenet.actions import plan as planning
 
-    console.say("looking at the machine")
-    situation = planning.look(home, source=images, draft=draft)
+    situation = planning.look(home, source=images, draft=draft, begun=begun)
     for text in situation.warnings:
         console.warn(text)
     if not FLAGS.dry_run:
