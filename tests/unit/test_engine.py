@@ -198,8 +198,8 @@ def test_an_engine_that_dies_while_it_speaks(serve: Serve, body: bytes) -> None:
             question()
 
 
-def test_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+def test_no_engine(socket_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{socket_path}")
     with pytest.raises(SystemFailure, match=r"no container engine answers \(No such file or directory\)"):
         engine.ping()
     assert engine.log_tail("x") == ()

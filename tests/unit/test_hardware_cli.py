@@ -98,8 +98,8 @@ def test_a_wrong_file_exits_4_with_the_place(tmp_path: Path) -> None:
     assert "hint:  save one with: usenet hardware list --json > FILE" in done.stderr
 
 
-def test_without_an_engine_it_answers_and_says_so(tmp_path: Path) -> None:
-    found = listed(DOCKER_HOST=f"unix://{tmp_path}/no.sock")
+def test_without_an_engine_it_answers_and_says_so(socket_path: Path) -> None:
+    found = listed(DOCKER_HOST=f"unix://{socket_path}")
 
     assert found["engine"] is None
     assert found["cpu"]["threads"] >= 1
