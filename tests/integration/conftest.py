@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
@@ -29,12 +31,31 @@ def docker(*arguments: str, text: str | None = None, timeout: float = 300) -> st
     return done.stdout.strip()
 
 
+def _ports() -> Iterator[int]:
+    """Ports that nobody holds, each once and for this worker alone.
+
+    Below those that the kernel gives to outgoing connections, and not among those that scripts/bench takes.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    own = range(30000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]), 32768, workers)
+    yield from filter(_is_free, random.sample(own, len(own)))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as attempt:
+        try:
+            attempt.bind(("", port))
+        except OSError:
+            return False
+    return True
+
+
+_free = _ports()
+
+
 def free_port() -> int:
-    """A port that nobody holds at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody holds and no other test gets."""
+    return next(_free)
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +96,7 @@ class Stack:
             "image": WEB,
             "family": "official",
             "ports": [{"container": 8000}],
-            "health": {"http": "/", "start_period": 20, "status": [200, 404]},
+            "health": {"http": "/", "start_period": 120, "status": [200, 404]},
             "wants": {"memory": "16M"},
         }
         command = 'command: ["busybox", "httpd", "-f", "-p", "8000", "-h", "/tmp"]'
@@ -160,9 +181,14 @@ def two(stack: Stack) -> tuple[int, int]:
     return back, front
 
 
+def fetch(url: str) -> Any:
+    """Open a page of this machine; a proxy that its owner has set would not find it."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=60)
+
+
 def answers(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as reply:
+        with fetch(f"http://127.0.0.1:{port}/") as reply:
             return bool(reply.status)
     except urllib.error.HTTPError:
         return True

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,7 @@ def usenet(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def home(tmp_path: Path) -> Path:
     """A stack of one service that can be made here and one that can't, with no registry asked."""
     services = {"node-exporter": {}, "sonarr": {}}
-    text = {"name": f"hb-{os.getpid()}", "images": "build", "services": services}
+    text = {"name": f"hb-{uuid.uuid4().hex[:8]}", "images": "build", "services": services}
     (tmp_path / "usenet.yaml").write_text(json.dumps(text))
     return tmp_path
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import urllib.request
-
 import pytest
 
-from tests.integration.conftest import Stack, free_port
+from tests.integration.conftest import Stack, fetch, free_port
 
 pytestmark = pytest.mark.engine
 
@@ -14,7 +12,7 @@ SERVE = 'command: ["busybox", "httpd", "-f", "-p", "8000", "-h", "/srv/www"]'
 
 
 def fetched(port: int) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/names", timeout=5) as reply:
+    with fetch(f"http://127.0.0.1:{port}/names") as reply:
         text: str = reply.read().decode()
     return text
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import random
 import socket
 import struct
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.integration.conftest import free_port
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -45,7 +46,7 @@ class Stack:
         command = [ROOT / "scripts/start", "--available", "--images", "build", "--home", self.home]
         begin = time.monotonic()
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=1200
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=2400
         )
         assert done.returncode == 0, done.stdout[-6000:]
         return done.stdout, time.monotonic() - begin
@@ -67,25 +68,15 @@ def docker(*words: str) -> str:
     return subprocess.run(["docker", *words], check=True, capture_output=True, text=True, timeout=120).stdout
 
 
-def free_ports() -> Iterator[int]:
-    """Ports nobody holds, below those that the kernel gives to outgoing connections; each comes once."""
-    for port in random.sample(range(15000, 30000), 15000):
-        with socket.socket() as attempt:
-            taken = attempt.connect_ex(("127.0.0.1", port)) == 0
-        if not taken:
-            yield port
-
-
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     home = tmp_path_factory.mktemp("start") / "home"
     home.mkdir()
-    free = free_ports()
     settings = {
-        service: {"port": next(free), "ports": {inside: next(free) for inside in OTHER_PORTS.get(service, ())}}
+        service: {"port": free_port(), "ports": {inside: free_port() for inside in OTHER_PORTS.get(service, ())}}
         for service in SERVICES
     }
-    name = f"test-start-{os.getpid()}"
+    name = f"test-start-{uuid.uuid4().hex[:8]}"
     text = json.dumps({"version": 1, "name": name, "services": settings}, indent=2)
     (home / "usenet.yaml").write_text(text, encoding="utf-8")  # JSON is YAML
     made = Stack(name, home, {service: one["port"] for service, one in settings.items()})  # type: ignore[misc]
@@ -97,7 +88,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def page(port: int, path: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -110,11 +101,12 @@ def speaks_smb(port: int) -> bool:
     """Whether an SMB 2 server answers: negotiate dialect 2.0.2 (MS-SMB2, 2.2.3) and look at the protocol id."""
     header = b"\xfeSMB" + struct.pack("<HHIHHIIQIIQ16s", 64, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, b"")
     body = struct.pack("<HHHHI16sQH", 36, 1, 1, 0, 0, b"usenet-test-0000", 0, 0x0202)
-    with socket.create_connection(("127.0.0.1", port), 10) as link:
+    with socket.create_connection(("127.0.0.1", port), 60) as link:
         link.sendall(struct.pack(">I", len(header + body)) + header + body)
         return link.recv(8)[4:] == b"\xfeSMB"
 
 
+@pytest.mark.timeout(3600)  # eight images are made, where no registry answers
 def test_from_a_checkout_to_eight_services_and_nothing_twice(
     stack: Stack, record_property: Callable[[str, object], None]
 ) -> None:

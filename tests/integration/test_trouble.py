@@ -51,16 +51,15 @@ def test_no_engine(stack: Stack) -> None:
         stack.run(*words)
 
 
-def test_engine_that_goes_away_during_up(stack: Stack) -> None:
+def test_engine_that_goes_away_during_up(stack: Stack, socket_path: Path) -> None:
     stack.service("slow", body='command: ["sleep", "600"]')
     stack.settings({"slow": {"port": free_port()}})
-    door = Door(stack.home / "engine.sock")
+    door = Door(socket_path)
     stack.environment["DOCKER_HOST"] = f"unix://{door.path}"
     process = stack.begin("services", "up")
-    until_line(process, "slow: starting")
-    time.sleep(1)
+    until_runs(stack, "slow")
     door.shut()
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 5, out + err
     assert "no container engine answers" in err
     assert "Traceback" not in err
@@ -73,10 +72,9 @@ def test_interrupt_during_up_leaves_a_stack_that_goes_on(stack: Stack) -> None:
     stack.service("slow", body='command: ["sleep", "600"]')
     stack.settings({"slow": {"port": free_port()}})
     process = stack.begin("services", "up")
-    until_line(process, "slow: starting")
-    time.sleep(0.5)
+    until_runs(stack, "slow")
     interrupt(process)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "interrupted" in err
     assert "Traceback" not in err
@@ -92,7 +90,7 @@ def test_second_up_at_the_same_time_says_who_is_at_it(stack: Stack) -> None:
     until_line(process, "slow: starting")
     done = stack.run("services", "up", code=1)
     interrupt(process)
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
     assert f"(process {process.pid})" in done.stderr
     assert "services up" in done.stderr
 
@@ -103,7 +101,7 @@ def test_kill_9_during_up_and_the_next_one_goes_on(stack: Stack) -> None:
     process = stack.begin("services", "up")
     until_line(process, "slow: starting")
     process.send_signal(signal.SIGKILL)
-    process.wait(10)
+    process.wait(60)
     stack.service("slow")
     assert "1 of 1 services are healthy" in stack.run("services", "up").stdout
 
@@ -114,7 +112,7 @@ def test_kill_9_at_any_moment_leaves_a_stack_that_starts(stack: Stack, instant: 
     process = stack.begin("services", "up")
     time.sleep(instant)
     process.send_signal(signal.SIGKILL)
-    process.wait(10)
+    process.wait(60)
     file = stack.home / "stack" / "compose.yaml"
     if file.exists():
         check = ["docker", "compose", "-f", str(file), "config", "-q"]
@@ -129,7 +127,7 @@ def test_kill_9_at_any_moment_leaves_a_stack_that_starts(stack: Stack, instant: 
 def test_full_disk_while_rendering(stack: Stack) -> None:
     for name in (names := [f"web{n}" for n in range(40)]):
         stack.service(name)
-    stack.settings({name: {"port": 20000 + n} for n, name in enumerate(names)})
+    stack.settings({name: {"port": free_port()} for name in names})
     folder = stack.home / "stack"
     folder.mkdir()
     script = f'mount -t tmpfs -o size=16k none {folder} || exit 99; "$@"; code=$?; ls -A {folder}; exit $code'
@@ -141,6 +139,16 @@ def test_full_disk_while_rendering(stack: Stack) -> None:
     assert "no space left to write" in done.stderr
     assert done.stdout.rstrip().endswith("stack/plan.json")  # and `ls` has nothing to list
     assert stack.containers() == {}
+
+
+def until_runs(stack: Stack, service: str) -> None:
+    """Return once its container was started: from then on `up` waits for its answer."""
+    never = ("", "0001-01-01T00:00:00Z")
+    for _ in range(600):
+        if stack.containers().get(service, never)[1] != never[1]:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{service} was not started")
 
 
 def until_line(process: subprocess.Popen[str], words: str) -> None:
