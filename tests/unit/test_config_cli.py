@@ -153,6 +153,20 @@ def test_validate_knows_the_services(usenet, home):
     assert "; use seerr\n" in err
 
 
+def test_a_setting_that_no_service_has_is_said_when_it_is_written(usenet, home):
+    told = (
+        'warning: usenet.yaml:7: services/sonar: expected a service that exists, found "sonar"; did you mean sonarr?\n'
+    )
+    assert usenet("config", "set", "services.sonar.port", "9001")[::2] == (0, told)
+    assert usenet("config", "unset", "services.sonar")[::2] == (0, "")
+    assert usenet("config", "set", "services.sonarr.port", "9001")[::2] == (0, "")
+
+
+def test_unset_says_what_it_did(usenet, home):
+    assert usenet("config", "unset", "services.sonarr.port")[1].startswith("services.sonarr.port is taken out; ")
+    assert usenet("config", "unset", "services.sonarr.port") == (0, "services.sonarr.port is not in the file\n", "")
+
+
 def test_validate_knows_the_ports_of_a_container(usenet, home):
     home.settings.write_text("services:\n  caddy:\n    ports:\n      8088: 8000\n      9999: 1234\n")
     code, _, err = usenet("config", "validate")
@@ -218,6 +232,7 @@ def test_init_never_writes_over_a_stack(usenet, home):
         ((), 2, "give it with --data"),
         (("--data", "/x"), 2, "give it with --publish"),
         (("--yes", "--services", "sonar"), 3, "did you mean sonarr"),
+        (("--yes", "--services", " , "), 2, '--services: expected names, found " , "'),
         (("--yes", "--group", "films"), 3, 'expected a group, found "films"'),
         (("--yes", "--publish", "everyone"), 3, "error: publish: expected 127.0.0.1"),
         (("--yes", "--uid", "-1"), 3, "error: user/uid: expected a number of at least 0"),

@@ -193,6 +193,36 @@ def test_services_that_cannot_be_had_for_one_reason_share_a_line(
     assert lines == [told.format("there is no recipe to make its image here; it comes from a registry only")]
 
 
+def test_a_stack_without_services_says_so(tmp_path: Path) -> None:
+    (tmp_path / "usenet.yaml").touch()
+    told = "no service is on: switch one on with: usenet services enable NAME; see them with: usenet services list\n"
+    assert told in run("--home", str(tmp_path), "services", "plan", code=0).stdout
+    assert run("--home", str(tmp_path), "services", "up", "-n", code=0).stderr == f"warning: {told}"
+
+
+@pytest.mark.parametrize("seconds", ["-5", "nan"])
+def test_a_wait_is_a_time(tmp_path: Path, seconds: str) -> None:
+    for words in (("services", "up"), ("deploy", "--yes")):
+        refused = run("--home", str(tmp_path), *words, "--timeout", seconds, code=2).stderr
+        assert refused == f"error: --timeout: expected seconds, more than 0; found {seconds}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_deploy_of_a_new_stack_has_its_settings_as_first_step(tmp_path: Path) -> None:
+    words = ("--home", str(tmp_path), "deploy", "--yes", "-n", "--services", "prowlarr", "--json")
+    first, *others = json.loads(run(*words, code=0).stdout)
+    assert first["what"] == f"write {tmp_path}/usenet.yaml"
+    assert others[-1]["what"] == "wait until healthy: prowlarr"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [("images", "pull"), ("services", "pull"), ("images", "save", "stack.tar")])
+def test_without_an_engine_no_image_is_tried(home: Path, words: tuple[str, ...]) -> None:
+    refused = run("--home", str(home), *words, code=5)
+    assert refused.stdout == ""
+    assert refused.stderr.startswith("error: no container engine answers (")
+
+
 def test_help_says_what_the_stack_directory_is_by_default() -> None:
     told = " ".join(run("services", "list", "--help", code=0).stdout.split())
     assert "Default: $USENET_HOME, the nearest with a usenet.yaml, ~/usenet; for root /srv/usenet." in told

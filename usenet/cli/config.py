@@ -14,6 +14,7 @@ from usenet.cli.places import home
 
 app = Noun(help="Show, change and check usenet.yaml.")
 Path = Annotated[str, typer.Argument(metavar="PATH", help="Such as services.sonarr.port")]
+Value = Annotated[str, typer.Argument(metavar="VALUE", help="Such as 8990, lan or {A: b}")]
 
 
 @app.command()
@@ -60,7 +61,7 @@ def get(path: Path) -> None:
 
 # A value may begin with a dash: what is no known option is taken as it is.
 @app.command("set", context_settings={"ignore_unknown_options": True})
-def set_(path: Path, value: Annotated[str, typer.Argument(metavar="VALUE")]) -> None:
+def set_(path: Path, value: Value) -> None:
     """Change one setting; the rest of the file stays as it is."""
     _change(path, value)
 
@@ -74,23 +75,27 @@ def unset(path: Path) -> None:
 def _change(path: str, value: str | None) -> None:
     from usenet.actions import config
 
-    made = config.change(home(), path, value, dry_run=FLAGS.dry_run)
+    place = home()
+    made = config.change(place, path, value, dry_run=FLAGS.dry_run)
     difference = config.difference(made)
     console.show(
         {"path": path, "changed": bool(difference), "dry_run": FLAGS.dry_run, "difference": difference},
-        lambda: _say(difference, path),
+        lambda: _say(difference, path, unset=value is None),
     )
-    for problem in made.remaining:
-        console.warn(f"{problem.where}: {problem.message}")
+    # A name that no service has is found in the file that was written.
+    written = value is not None and path.startswith("services.") and not FLAGS.dry_run
+    for problem in config.check(place).problems if written else made.remaining:
+        console.warn(f"{problem.where}: {problem.message}" + (f"; {problem.hint}" if problem.hint else ""))
 
 
-def _say(difference: str, path: str) -> None:
+def _say(difference: str, path: str, *, unset: bool) -> None:
     if FLAGS.dry_run and difference:
         console.line(difference)
     elif difference:
-        console.say(f"{path} is changed; see what it means with: usenet services plan")
+        done = "taken out" if unset else "changed"
+        console.say(f"{path} is {done}; see what it means with: usenet services plan")
     else:
-        console.say(f"{path} is so already")
+        console.say(f"{path} is not in the file" if unset else f"{path} is so already")
 
 
 @app.command()

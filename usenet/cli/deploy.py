@@ -44,6 +44,7 @@ def deploy(
     place = home()
     if images not in ("", "auto", "pull", "build"):
         raise UsageError(f'--images: expected auto, pull or build, found "{images}"')
+    up_view.check_timeout(timeout or None)
     draft = ""
     if not place.exists:
         from usenet.cli import init

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,7 +41,8 @@ ToPull = Annotated[
     list[str] | None,
     typer.Argument(metavar="SERVICE", autocompletion=_service, help="None named: what this stack pulls."),
 ]
-File = Annotated[Path, typer.Argument(metavar="FILE")]
+ToWrite = Annotated[Path, typer.Argument(metavar="FILE", help="The file to write, such as images.tar")]
+ToRead = Annotated[Path, typer.Argument(metavar="FILE", help="What images save has written.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Make it again, with the packages of today.")]
 
 
@@ -76,14 +78,14 @@ def pull(names: ToPull = None) -> None:
     """Pull images from their registries, newer ones too."""
     from usenet.actions import images
 
-    _get(images.to_pull(_look(), names or ()), nothing="nothing to pull")
+    _get(images.to_pull(_ready(), names or ()), nothing="nothing to pull")
 
 
 def get(names: Sequence[str], *, group: str = "") -> None:
     """Get the images of the stack's services again: pull, or build where they are made here and absent."""
     from usenet.actions import images, plan
 
-    situation = _look()
+    situation = _ready()
     wanted = images.of_stack(plan.decide(situation, available=True), names, group)
     there = situation.observed.images
     _get([w for w in wanted if not (w.build and w.reference in there)], nothing="nothing to get: it is all here")
@@ -104,27 +106,25 @@ def _get(wanted: Sequence[Wanted], *, nothing: str, fresh: bool = False) -> None
 
 
 @app.command()
-def save(file: File) -> None:
+def save(file: ToWrite) -> None:
     """Save the images of the whole stack to a file, to carry them."""
     from usenet.actions import images
     from usenet.domain.plan import by_reason
 
-    todo = images.to_save(_look(), file)
+    todo = images.to_save(_ready(), file)
     for text in by_reason(todo.left_out):
         console.warn(f"not in the file: {text}")
     if FLAGS.dry_run:
         console.commands([todo.command])
         return
-    console.say(f"saving {len(todo.references)} images to {file}")
+    console.say(f"saving {_count(todo.references)} to {file}")
     saved = images.save(todo.references, file)
-    told = (
-        f"saved {len(saved.references)} images, {console.human_bytes(saved.size)}: load them with: usenet images load"
-    )
-    console.show(saved, lambda: console.say(told))
+    size, cure = console.human_bytes(saved.size), shlex.join(["usenet", "images", "load", str(file)])
+    console.show(saved, lambda: console.say(f"saved {_count(saved.references)}, {size}: load them with: {cure}"))
 
 
 @app.command()
-def load(file: File) -> None:
+def load(file: ToRead) -> None:
     """Load the images of a file into the engine's store."""
     from usenet.actions import images
 
@@ -132,8 +132,22 @@ def load(file: File) -> None:
     if FLAGS.dry_run:
         console.commands([command])
         return
-    console.say(f"loading {len(references)} images from {file}")
+    console.say(f"loading {_count(references)} from {file}")
     console.show(images.load(file), lambda: console.say("\n".join(f"here: {r}" for r in references)))
+
+
+def _count(references: Sequence[str]) -> str:
+    return f"{len(references)} image{'' if len(references) == 1 else 's'}"
+
+
+def _ready() -> Situation:
+    """A look at a machine whose engine answers; a dry run needs none. Raises what deploy.require_engine raises."""
+    from usenet.actions import deploy
+
+    situation = _look()
+    if situation.host.engine is None and not FLAGS.dry_run:
+        deploy.require_engine(situation)
+    return situation
 
 
 def _look() -> Situation:

@@ -11,6 +11,7 @@ from usenet.cli import console
 from usenet.cli.flags import FLAGS
 from usenet.cli.noun import Noun
 from usenet.cli.places import home
+from usenet.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from usenet.actions.init import Begun
@@ -26,7 +27,9 @@ def init(
     publish: Annotated[
         str, typer.Option("--publish", metavar="127.0.0.1|lan|ADDRESS", help="Who reaches the pages.")
     ] = "",
-    profile: Annotated[str, typer.Option("--profile", metavar="PROFILE", help="How much of the machine to use.")] = "",
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="auto|light|…", help="How much of the machine to use.")
+    ] = "",
     timezone: Annotated[str, typer.Option("--timezone", metavar="ZONE", help="Such as Europe/Berlin.")] = "",
     uid: Annotated[int | None, typer.Option("--uid", metavar="ID", help="The user that owns the data.")] = None,
     gid: Annotated[int | None, typer.Option("--gid", metavar="ID", help="The group that owns the data.")] = None,
@@ -47,6 +50,8 @@ def write(*, services: str = "", group: str = "", given: Mapping[str, Any] | Non
     """
     from usenet.actions import init as action
 
+    if services and not services.replace(",", " ").strip():
+        raise UsageError(f'--services: expected names, found "{services}"', hint="see: usenet services list")
     place, wishes = home(), dict(given or {})
     chosen = action.services_of(place, names=services, group=group)
     if chosen is not None:
@@ -80,7 +85,7 @@ def tell(begun: Begun) -> None:
         console.say(f"{begun.settings} is there already")
         return
     if FLAGS.dry_run:
-        console.line(f"would write {begun.settings}:")
+        console.line(f"would write {begun.env}, and {begun.settings}:")
         console.line(begun.text)
     else:
         console.say(f"{begun.settings} and {begun.env} are written")

@@ -27,13 +27,15 @@ def show(home: Home, *, host_file: str = "", available: bool = False) -> None:
 
 
 def _human(plan: Plan, found: Difference | None) -> None:
-    from usenet.domain.plan import by_reason
+    from usenet.domain.plan import NOTHING_ON, by_reason
 
     where = ("page",) if console.narrow() else ("image", "address")
     columns = ("service", *where, "memory", "cpus", "starts after")
     console.table(columns, (_row(g, plan) for g in plan.grants.values()), title=f"Stack {plan.project} in {plan.home}")
     console.line()
     console.table(("choice", "value", "because"), ((c.about, c.value, c.because) for c in plan.choices))
+    if not (plan.grants or plan.left_out):
+        console.line(NOTHING_ON)
     for text in by_reason(plan.left_out):
         console.line(f"left out: {text}")
     console.line()

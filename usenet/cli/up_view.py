@@ -11,6 +11,7 @@ import typer
 
 from usenet.cli import console
 from usenet.cli.flags import FLAGS
+from usenet.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -44,6 +45,7 @@ def run(
     """
     from usenet.actions.hardware import Looking
 
+    check_timeout(timeout)
     console.say("looking at the machine")
     begun = Looking()  # loading the rest takes as long
     from usenet.actions import deploy
@@ -58,7 +60,7 @@ def run(
     chosen = deploy.chosen(decision.plan, names, group, situation.catalog)
     _warn(decision.plan)
     if FLAGS.dry_run:
-        _dry_run(situation, decision, chosen)
+        _dry_run(situation, decision, chosen, draft=draft)
         return
     with _view(decision) as watch:
         result = deploy.up(situation, decision, chosen, say=console.say, watch=watch, timeout=timeout)
@@ -67,10 +69,18 @@ def run(
         raise typer.Exit(1)
 
 
+def check_timeout(timeout: float | None) -> None:
+    """UsageError unless it is a time to wait."""
+    if timeout is not None and not timeout > 0:  # not a number is no time either
+        raise UsageError(f"--timeout: expected seconds, more than 0; found {timeout:g}")
+
+
 def _warn(plan: Plan) -> None:
     from usenet.actions import owners
-    from usenet.domain.plan import by_reason
+    from usenet.domain.plan import NOTHING_ON, by_reason
 
+    if not (plan.grants or plan.left_out):
+        console.warn(NOTHING_ON)
     for text in by_reason(plan.left_out):
         console.warn(f"left out: {text}")
     for text in owners.warnings(plan):
@@ -89,7 +99,7 @@ def _decided(situation: Situation, *, available: bool) -> tuple[Situation, Decis
     return situation, planning.decide(situation, available=True)
 
 
-def _dry_run(situation: Situation, decision: Decision, chosen: Sequence[str]) -> None:
+def _dry_run(situation: Situation, decision: Decision, chosen: Sequence[str], *, draft: str) -> None:
     from usenet.actions import deploy
     from usenet.domain import steps
 
@@ -105,7 +115,8 @@ def _dry_run(situation: Situation, decision: Decision, chosen: Sequence[str]) ->
     told = [
         {"step": type(s).__name__, "what": steps.describe(s), "command": c} for s, c in zip(todo, commands, strict=True)
     ]
-    console.show(told, human)
+    first = [{"step": "WriteSettings", "what": f"write {situation.home.settings}", "command": []}] if draft else []
+    console.show([*first, *told], human)
 
 
 @contextmanager

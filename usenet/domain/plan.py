@@ -8,6 +8,8 @@ from typing import Literal
 
 from usenet.domain.reach import Probe, Publication
 
+NOTHING_ON = "no service is on: switch one on with: usenet services enable NAME; see them with: usenet services list"
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
