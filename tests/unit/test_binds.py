@@ -35,8 +35,9 @@ def test_configuration_lies_below_the_stack_directory() -> None:
     [
         ({"data": "write"}, [("/pool", "/data", False)]),
         ({"data": "read"}, [("/pool", "/data", True)]),
-        ({"media": "read"}, [("/pool/media", "/data/media", True)]),
-        ({"media": "write"}, [("/pool/media", "/data/media", False)]),
+        ({"media": "read"}, [("/pool/media", "/data/media", True), ("/pool/drives", "/data/drives", True)]),
+        ({"media": "write"}, [("/pool/media", "/data/media", False), ("/pool/drives", "/data/drives", False)]),
+        ({"data": "write", "media": "read"}, [("/pool", "/data", False), ("/pool/media", "/data/media", True)]),
         ({"downloads": "torrents"}, [("/pool/torrents", "/data/torrents", False)]),
         ({"downloads": "usenet"}, [("/pool/usenet", "/data/usenet", False)]),
         ({"recordings": "write"}, [("/pool/recordings", "/data/recordings", False)]),
@@ -55,7 +56,10 @@ def test_a_person_decides_what_may_be_written() -> None:
         ("/pool", "/data", True),
         ("/srv/u/config/thing/scratch", "/s", False),
     ]
-    assert seen(may_write, wants={"media": "read"}) == [("/pool/media", "/data/media", False)]
+    assert seen(may_write, wants={"media": "read"}) == [
+        ("/pool/media", "/data/media", False),
+        ("/pool/drives", "/data/drives", False),
+    ]
 
 
 def test_selinux_labels_what_is_the_stacks_own_and_nothing_of_the_host() -> None:
@@ -152,8 +156,8 @@ def test_the_tree_keeps_hardlinks_possible() -> None:
     kinds = {"movies", "tv", "music", "books", "comics"}
     for base in ("torrents", "usenet/complete", "media"):
         assert {f"/pool/{base}/{kind}" for kind in kinds} <= {*found}
-    assert "/pool/usenet/incomplete" in found
-    assert len(found) == len(set(found)) == 1 + 4 + 15 + 1
+    assert {"/pool/usenet/incomplete", "/pool/drives"} <= {*found}
+    assert len(found) == len(set(found)) == 1 + 4 + 15 + 2
     places = {path: number for number, path in enumerate(found)}
     assert all(places[path.rpartition("/")[0]] < places[path] for path in found[1:])
 

@@ -12,6 +12,7 @@ from usenet.adapters.settings import text
 from usenet.domain.errors import ConfigError
 from usenet.domain.schema import schema
 from usenet.domain.settings import Identity, ServiceSettings, Settings
+from usenet.domain.storage.intent import DriveSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 MANUAL = (DOCS / "usenet.example.yaml").read_text()
@@ -38,6 +39,7 @@ def test_the_manual_names_every_key():
     root = text.read(MANUAL, "manual").plain()
     assert set(root) == set(Settings.model_fields)
     assert set(root["user"]) == set(Identity.model_fields)
+    assert {key for own in root["storage"]["drives"].values() for key in own} == set(DriveSettings.model_fields)
     assert {key for own in root["services"].values() for key in own} == set(ServiceSettings.model_fields)
 
 

@@ -84,7 +84,7 @@ def test_data_is_bound_under_one_path_inside() -> None:
     assert binds == {
         "tv": [("/pool", "/data", False)],
         "loader": [("/srv/u/config/loader", "/config", False), ("/pool/torrents", "/data/torrents", False)],
-        "screen": [("/pool/media", "/data/media", True)],
+        "screen": [("/pool/media", "/data/media", True), ("/pool/drives", "/data/drives", True)],
     }
 
 

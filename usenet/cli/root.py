@@ -19,6 +19,7 @@ COMMANDS = {
     "services": "List, plan, start, stop and watch the services of the stack.",
     "images": "List, build, save and load the images of the stack.",
     "config": "Show, change and check usenet.yaml.",
+    "storage": "List, add, remove and check the drives of the stack.",
     "hardware": "Show what this machine has.",
 }
 

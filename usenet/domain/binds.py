@@ -20,6 +20,7 @@ TREE = (
         for kind in ("movies", "tv", "music", "books", "comics")
     ),
     "usenet/incomplete",
+    "drives",
 )
 
 
@@ -52,6 +53,11 @@ def binds(
     return (*own_paths, *_of_the_host(service, host))
 
 
+def sees_drives(service: Service) -> bool:
+    """Whether what is mounted below <data>/drives appears inside the service."""
+    return bool(service.wants.data or service.wants.media)
+
+
 def _of_the_host(service: Service, host: Host) -> Iterator[Bind]:
     """Read only. The engine's directory is where the engine says, and has the same path inside."""
     root = host.engine.root if host.engine else ""
@@ -65,6 +71,7 @@ def _data(service: Service, data: str, propagation: str, access: str | None) -> 
     parts = (
         ("", wants.data),
         ("media", wants.media),
+        ("drives", None if wants.data else wants.media),
         (wants.downloads or "", "write" if wants.downloads else None),
         ("recordings", wants.recordings),
     )

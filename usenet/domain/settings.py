@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from posixpath import join, normpath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator
 from pydantic_core import PydanticCustomError
 
+from usenet.domain.intent import Intent
 from usenet.domain.secret import looks_secret
-from usenet.domain.service import IMAGE, NAME, Access, Model, parse_bytes
+from usenet.domain.service import IMAGE, NAME, Access, parse_bytes
+from usenet.domain.storage.intent import StorageSettings
 
 ProfileName = Literal["auto", "dedicated", "high_performance", "balanced", "light", "development", "custom"]
 ImageSource = Literal["auto", "pull", "build"]
@@ -32,15 +34,6 @@ DEFAULT_SERVICES = (
     "transmission",
     "seerr",
 )
-
-
-class Intent(Model):
-    """A mapping of usenet.yaml. A key without a value means its default."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_means_default(cls, value: Any) -> Any:
-        return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
 
 
 def publish_address(value: str) -> str:
@@ -139,6 +132,7 @@ class Settings(Intent):
     data: Annotated[str, AfterValidator(_data)] = Field(
         default="data", min_length=1, description="data root; relative to the stack directory"
     )
+    storage: StorageSettings = StorageSettings()
     user: Identity = Identity()
     timezone: str = Field(default="Etc/UTC", pattern=ZONE, description="such as Europe/Berlin")
     publish: Publish = "127.0.0.1"

@@ -1,0 +1,114 @@
+"""One look at the drives of a machine and at what the stack makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from usenet.actions import hardware
+from usenet.adapters import mounts, settings
+from usenet.adapters.home import Home
+from usenet.adapters.storage import fstab, look
+from usenet.domain.host import Host
+from usenet.domain.settings import Settings, data_root
+from usenet.domain.storage import offers
+from usenet.domain.storage.intent import DriveSettings
+from usenet.domain.storage.offers import Offer
+from usenet.domain.storage.seen import Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """One look at the drives: the machine, what of it can be used, and what the stack makes of it."""
+
+    home: Home
+    settings: Settings
+    host: Host
+    seen: Seen
+
+    @property
+    def drives(self) -> dict[str, DriveSettings]:
+        return dict(self.settings.storage.drives)
+
+
+def observe(home: Home) -> Shelf:
+    """Look at every drive of the machine and at those of the stack. Works without a usenet.yaml, engine and root."""
+    wanted = settings.load(home) if home.exists else Settings()
+    host = hardware.look()
+    table = mounts.look()
+    data = Path(data_root(wanted.data, str(home.path)))
+    keep = (str(home.path), host.engine.root if host.engine else "/var/lib/docker")
+    drives = wanted.storage.drives
+    stack = look.stack_id(home)
+    seen = Seen(
+        data=str(data),
+        shared=look.shared(data, table),
+        bound=look.bound(data, table),
+        offers=offers.offers(host, keep=keep),
+        places=look.places(data, {name: bool(one.uuid) for name, one in drives.items()}, table),
+        lines=fstab.lines(stack) if stack else (),
+        drivers=look.drivers(),
+        directories=frozenset(one.path for one in drives.values() if one.path and Path(one.path).is_dir()),
+        stack=stack,
+        uid=wanted.user.uid,
+        gid=wanted.user.gid,
+        umask=wanted.user.umask,
+    )
+    return Shelf(home, wanted, host, seen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of `storage list`. `name` is empty for what is not in the stack; bytes, None where unknown."""
+
+    name: str
+    device: str
+    type: str
+    label: str
+    uuid: str
+    model: str
+    serial: str
+    bus: str
+    size: int
+    used: int | None
+    state: str
+
+
+def rows(shelf: Shelf, *, all_: bool) -> list[Row]:
+    """Drives of the stack, present or not, and what else the machine has; with `all_` what can't be used too."""
+    by_uuid = {drive.uuid: name for name, drive in shelf.drives.items() if drive.uuid}
+    found = [_row(shelf, one, by_uuid.get(one.uuid, "") if one.uuid else "") for one in shelf.seen.offers]
+    here = {row.name for row in found}
+    absent = [_absent(shelf, name) for name in shelf.drives if name not in here]
+    return [row for row in (*absent, *found) if all_ or row.name or row.state == "can be added"]
+
+
+def _row(shelf: Shelf, offer: Offer, name: str) -> Row:
+    place = shelf.seen.places.get(name)
+    if name and not offer.why:
+        state = "mounted" if place and place.held else "not mounted: usenet storage check --fix"
+    else:
+        state = offer.why or "can be added"
+    return Row(
+        name=name,
+        device=offer.device,
+        type=offer.type,
+        label=offer.label,
+        uuid=offer.uuid,
+        model=offer.drive.model,
+        serial=offer.drive.serial,
+        bus=offer.drive.bus,
+        size=offer.size,
+        used=offer.filesystem.used if offer.filesystem else None,
+        state=state,
+    )
+
+
+def _absent(shelf: Shelf, name: str) -> Row:
+    drive = shelf.drives[name]
+    place = shelf.seen.places.get(name)
+    state = "away" if drive.uuid else "mounted" if place and place.held else "not mounted"
+    return Row(
+        name=name, device=drive.path, type=drive.type, label="", uuid=drive.uuid, model="", serial=drive.serial, bus="",
+        size=0, used=None, state=state,
+    )  # fmt: skip

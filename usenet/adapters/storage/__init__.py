@@ -1,0 +1,1 @@
+"""Mounts, guards, markers and fstab of the stack's drives, on the machine itself."""

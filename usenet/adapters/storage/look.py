@@ -1,0 +1,89 @@
+"""What is there now of the stack's drives."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from usenet.adapters import files, shell
+from usenet.adapters.home import Home
+from usenet.adapters.mounts import Mounted
+from usenet.adapters.storage import guards, markers
+from usenet.domain.errors import SystemFailure
+from usenet.domain.storage.seen import Held, Place
+
+_HELPERS = ("exfat-fuse", "ntfs-3g", "ntfs")
+
+
+def stack_id(home: Home) -> str:
+    """The identity of this stack directory, which its drives bear; empty before the first drive was added."""
+    try:
+        return (home.state / "stack-id").read_text().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def make_stack_id(home: Home) -> str:
+    """The identity of this stack directory, made where there is none. Call it under the lock."""
+    if not stack_id(home):
+        files.write(home.state / "stack-id", secrets.token_hex(8) + "\n")
+    return stack_id(home)
+
+
+def drivers() -> frozenset[str]:
+    """What `mount -t` understands here: filesystems of the kernel, loaded or not, and helpers."""
+    known = {line.split()[-1] for line in Path("/proc/filesystems").read_text().splitlines()}
+    release = Path("/proc/sys/kernel/osrelease").read_text().strip()
+    modules = {path.name.split(".")[0] for path in Path("/lib/modules", release).glob("kernel/fs/*/*.ko*")}
+    return frozenset(known | modules | {one for one in _HELPERS if shell.found(f"mount.{one}")})
+
+
+def shared(data: Path, table: Sequence[Mounted]) -> bool:
+    """Whether what is mounted below `data` later appears in containers: the mount that holds it is shared."""
+    above = {str(data), *map(str, data.parents)}
+    holding = max((len(row.mount.target) for row in table if row.mount.target in above), default=0)
+    last = [row for row in table if row.mount.target in above and len(row.mount.target) == holding]
+    return bool(last) and "shared" in last[-1].mount.propagation
+
+
+def bound(data: Path, table: Sequence[Mounted]) -> bool:
+    """Whether `data` is a mountpoint on the device that its parent is on: bound to itself, as `Share` does."""
+    devices = {row.mount.target: row.device for row in table}
+    parent = max((str(p) for p in data.parents if str(p) in devices), key=len, default="")
+    return str(data) in devices and devices[str(data)] == devices.get(parent)
+
+
+def places(data: Path, names: Mapping[str, bool], table: Iterable[Mounted]) -> dict[str, Place]:
+    """What is at <data>/drives/NAME, for `names` and for whatever else is mounted there.
+
+    `names`: name → whether it is a drive, whose device is asked for a block, or a directory.
+    """
+    root = data / "drives"
+    held: dict[str, Mounted] = {}
+    for row in table:  # the later lies over the earlier
+        path = Path(row.mount.target)
+        if path.parent == root and row.source != guards.SOURCE:
+            held[path.name] = row
+    found: dict[str, Place] = {}
+    for name in dict.fromkeys((*names, *held)):
+        on = held.get(name)
+        found[name] = (
+            Place(held=_held(on, device=names.get(name, False))) if on else Place(guarded=guards.guarded(root / name))
+        )
+    return found
+
+
+def _held(row: Mounted, *, device: bool) -> Held:
+    marker, alive = markers.look(Path(row.mount.target))
+    alive = alive and not (device and not _reads(row.source))
+    return Held(source=row.source, read_only="ro" in row.mount.options, alive=alive, marker=marker)
+
+
+def _reads(device: str) -> bool:
+    """Whether the device itself gives a block, past every cache."""
+    ask = ("dd", f"if={device}", "of=/dev/null", "bs=4096", "count=1", "iflag=direct", "status=none")
+    try:
+        return shell.run(ask, timeout=markers.PATIENCE).ok
+    except SystemFailure:  # too late is no
+        return False

@@ -1,0 +1,158 @@
+"""Mounts made and taken away. Each function can be called again without harm."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from usenet.adapters import files, shell
+from usenet.adapters.storage import guards, holders, markers
+from usenet.domain.errors import SystemFailure, ValidationError
+from usenet.domain.storage.marker import Marker, read
+from usenet.domain.storage.steps import BindDirectory, Mark, MountDrive, Unmark
+
+# On a tmpfs: nothing is left of it after a crash of the machine.
+HIDDEN = Path("/run/usenet/mounts")
+PATIENCE = 60.0
+
+
+def share(path: Path, uid: int, gid: int) -> None:
+    """Make `path` a shared mount of its own, with what is mounted below it; the directory too where it is missing."""
+    files.make_directory(path, uid, gid, 0o2775)
+    if not holds(path):
+        _mount("--rbind", str(path), str(path))
+    _mount("--make-rshared", str(path))
+
+
+def mark(step: Mark) -> None:
+    """Write the marker, out of sight. SystemFailure when the drive is full, read-only or dead."""
+    with _opened(step) as place:
+        markers.write(place, step.marker)
+
+
+def unmark(step: Unmark) -> None:
+    """Take the marker away, out of sight."""
+    with _opened(step) as place:
+        markers.remove(place)
+
+
+@contextmanager
+def _opened(step: Mark | Unmark) -> Iterator[Path]:
+    with _hidden(step.name) as place:
+        if step.type:
+            _mount("-t", step.type, "-o", ",".join(step.options), step.source, str(place))
+        else:
+            _mount("--bind", step.source, str(place))
+        yield place
+
+
+def show_drive(step: MountDrive) -> None:
+    """Mount a drive out of sight, and show it at its place only if its marker is right; see MountDrive.
+
+    ValidationError: it bears another's marker, or none where there should be one. SystemFailure: mount's own words.
+    """
+    with _hidden(step.name) as place:
+        _mount("-t", step.type, "-o", ",".join(step.options), step.device, str(place))
+        _check(place, step)
+        _show(place, Path(step.target), read_only="ro" in step.options)
+
+
+def show_directory(step: BindDirectory) -> None:
+    """Show a directory of this machine at a drive's place as well; otherwise as `show_drive`."""
+    with _hidden(step.name) as place:
+        _show(Path(step.source), place, read_only=step.read_only)
+        _check(place, step)
+        _show(place, Path(step.target), read_only=step.read_only)
+
+
+def peek(device: str, kind: str, options: tuple[str, ...]) -> Marker | None:
+    """The marker on a drive that is not mounted, without a write to it. SystemFailure: mount's own words."""
+    untouched = {"ext3": ("noload",), "ext4": ("noload",), "xfs": ("norecovery",)}.get(kind, ())
+    quiet = ("ro", *untouched, *(one for one in options if one not in ("ro", "rw")))
+    with _hidden(f"peek-{Path(device).name}") as place:
+        _mount("-t", kind, "-o", ",".join(quiet), device, str(place))
+        return markers.look(place)[0]
+
+
+def _check(place: Path, step: MountDrive | BindDirectory) -> None:
+    found, alive = markers.look(place)
+    wanted = read(step.marker)
+    if not alive:
+        raise SystemFailure(f"{step.name} was mounted and can't be read", hint="look at: dmesg | tail")
+    if wanted is None:
+        return
+    again = f"usenet storage add … --name {step.name}"
+    if found is None:
+        raise ValidationError(
+            f"{step.name} has no marker: it was emptied, or is another drive with the same UUID",
+            hint=f"look at it; if it is the right one: {again}",
+        )
+    if (found.stack, found.uuid) != (wanted.stack, wanted.uuid):
+        raise ValidationError(
+            f"the marker on {step.name} is another stack's or another drive's ({found.name})",
+            hint=f"if it is yours now, take it over: {again} --adopt",
+        )
+
+
+def _show(source: Path, target: Path, *, read_only: bool) -> None:
+    if holds(target):
+        return
+    _mount("--bind", str(source), str(target))
+    if read_only:
+        _mount("-o", "remount,bind,ro", str(target))
+
+
+def holds(target: Path) -> bool:
+    """Whether something other than a guard is mounted on `target`."""
+    return guards.uppermost(target) not in ("", guards.SOURCE)
+
+
+def unmount(target: Path) -> None:
+    """Write everything out, then unmount. SystemFailure names who holds a file open on it; nothing was done then."""
+    if not holds(target):
+        return
+    shell.checked(("sync", "--file-system", str(target)), timeout=PATIENCE * 10)
+    done = shell.run(("umount", str(target)), timeout=PATIENCE)
+    if not done.ok:
+        who = holders.of(target)
+        raise SystemFailure(
+            f"{target} is in use" + (f" by {', '.join(map(str, who))}" if who else f": {done.err.strip()}"),
+            hint="stop what uses it, then try again; nothing was unmounted",
+        )
+
+
+def detach(target: Path) -> None:
+    """Take the mount away at once, though files on it may be open."""
+    while holds(target):
+        shell.checked(("umount", "--lazy", str(target)), timeout=PATIENCE)
+
+
+@contextmanager
+def _hidden(name: str) -> Iterator[Path]:
+    """A private directory to mount on; what is mounted there goes at the end, and what a killed run left goes first."""
+    place = HIDDEN / name
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _clear(place)
+    try:
+        yield place
+    finally:
+        _clear(place)
+        with suppress(OSError):
+            place.rmdir()
+
+
+def _clear(place: Path) -> None:
+    while holds(place):
+        if not shell.run(("umount", str(place)), timeout=PATIENCE).ok:
+            shell.checked(("umount", "--lazy", str(place)), timeout=PATIENCE)
+
+
+def _mount(*arguments: str) -> None:
+    if os.geteuid() != 0:
+        raise SystemFailure("only root can mount", hint="run it with sudo")
+    done = shell.run(("mount", *arguments), timeout=PATIENCE)
+    if not done.ok:
+        why = (done.err.strip() or f"mount ended with code {done.code}").splitlines()[0]
+        raise SystemFailure(why.removeprefix("mount: "), hint="look at: dmesg | tail")

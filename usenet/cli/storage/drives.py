@@ -1,0 +1,98 @@
+"""usenet storage list, add, remove: the drives of the stack."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from usenet.cli import console
+from usenet.cli.flags import FLAGS
+from usenet.cli.places import home
+from usenet.cli.storage import app
+from usenet.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from usenet.actions.storage import Changed
+    from usenet.domain.storage.intent import Role
+    from usenet.domain.storage.steps import Step
+
+ROLES = ("media", "downloads", "recordings", "backup")
+
+
+@app.command("list")
+def list_(
+    all_: Annotated[bool, typer.Option("--all", "-a", help="What can't be used too, with the reason.")] = False,
+) -> None:
+    """Show every drive, whether it can be used, and what is in the stack."""
+    from usenet.actions import storage
+
+    shelf = storage.observe(home())
+    rows = storage.rows(shelf, all_=all_ or FLAGS.json)
+
+    def human() -> None:
+        columns = ("drive", "device", "type", "label", "size", "used", "state")
+        cells = (
+            (r.name, r.device, r.type, r.label, console.human_bytes(r.size), console.human_bytes(r.used), r.state)
+            for r in rows
+        )
+        console.table(columns, cells)
+        hidden = len(storage.rows(shelf, all_=True)) - len(rows)
+        if hidden:
+            console.say(f"{hidden} more can't be used; see why with: usenet storage list --all")
+
+    console.show(rows, human)
+
+
+@app.command()
+def add(
+    drive: Annotated[str, typer.Argument(metavar="DRIVE", help="A device, UUID, label or directory.")],
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="What to call it; its label otherwise.")] = "",
+    role: Annotated[str, typer.Option("--role", metavar="|".join(ROLES), help="What it is for.")] = "media",
+    read_only: Annotated[bool, typer.Option("--read-only", help="Write nothing to it.")] = False,
+    adopt: Annotated[bool, typer.Option("--adopt", help="Take over a drive of another stack.")] = False,
+) -> None:
+    """Let a drive join the stack; running containers see it at once."""
+    from usenet.actions import storage
+
+    if role not in ROLES:
+        raise UsageError(f'--role: expected {", ".join(ROLES)}, found "{role}"')
+    wish = storage.Wish(drive=drive, name=name, role=cast("Role", role), read_only=read_only, adopt=adopt)
+    done = storage.add(home(), wish, dry_run=FLAGS.dry_run, say=_say)
+    _tell(done, f"{done.name}: added")
+
+
+@app.command()
+def remove(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
+    """Take a drive out of the stack; nothing on it is touched."""
+    from usenet.actions import storage
+
+    _tell(storage.remove(home(), name, dry_run=FLAGS.dry_run, say=_say), f"{name}: removed")
+
+
+def _say(step: Step) -> None:
+    from usenet.domain.storage.steps import describe
+
+    console.say(describe(step))
+
+
+def _tell(done: Changed, words: str) -> None:
+    from usenet.domain.storage.steps import describe
+
+    def human() -> None:
+        for step in done.steps if FLAGS.dry_run else ():
+            console.line(describe(step))
+        for note in done.notes:
+            console.line(note)
+        for finding in done.findings:
+            console.problem(f"{finding.drive}: {finding.what}" + (f"; {finding.cure}" if finding.cure else ""))
+        if not FLAGS.dry_run:
+            console.say(words)
+
+    told = {
+        "drive": done.name,
+        "steps": [describe(s) for s in done.steps],
+        "notes": done.notes,
+        "findings": done.findings,
+    }
+    console.show(told, human)

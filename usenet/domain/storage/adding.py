@@ -1,0 +1,121 @@
+"""Which drive a person means, what it is to be called, and whether it may join the stack."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from difflib import get_close_matches
+from posixpath import basename
+
+from usenet.domain.errors import ValidationError
+from usenet.domain.host import Filesystem
+from usenet.domain.storage import kinds
+from usenet.domain.storage.intent import DRIVE_NAME, DriveSettings, Role
+from usenet.domain.storage.marker import Marker
+from usenet.domain.storage.offers import Offer
+from usenet.domain.storage.seen import Seen
+
+
+def find(word: str, offers: Sequence[Offer]) -> Offer | None:
+    """The one filesystem that a device, UUID, label or mountpoint names; None for another path.
+
+    ValidationError where it names none, more than one, or one that can't be used.
+    """
+    found = [one for one in offers if word in _names(one)]
+    usable = [one for one in found if not one.why]
+    if len(usable) == 1:
+        return usable[0]
+    if len(usable) > 1:
+        devices = " and ".join(one.device for one in usable)
+        raise ValidationError(f"{word!r} can be {devices}", hint="name one by its device or its UUID")
+    if found:
+        raise ValidationError(f"{found[0].device} can't be used: it {found[0].why}", hint="see: usenet storage list")
+    if word.startswith("/") and not word.startswith("/dev/"):
+        return None
+    near = get_close_matches(word, {name for one in offers for name in _names(one)}, n=2)
+    meant = f"did you mean {' or '.join(near)}? " if near else ""
+    raise ValidationError(f"there is no drive {word!r}", hint=f"{meant}see all with: usenet storage list --all")
+
+
+def _names(offer: Offer) -> set[str]:
+    mounted = {mount.target for mount in offer.filesystem.mounts} if offer.filesystem else set()
+    return {offer.device, basename(offer.device), offer.uuid, offer.label, *mounted} - {""}
+
+
+def name(wished: str, proposals: Sequence[str], taken: Collection[str]) -> str:
+    """The name of a new drive: the one wished for, or the first proposal made to fit and unlike the others."""
+    if wished:
+        if not re.fullmatch(DRIVE_NAME, wished):
+            raise ValidationError(
+                f"a drive can't be called {wished!r}",
+                hint="use small letters, digits and -, at most 32 of them, such as films-2",
+            )
+        return wished
+    proposal = next((slug for one in proposals if (slug := _slug(one))), "drive")
+    numbered = (proposal, *(f"{proposal[:28]}-{n}" for n in range(2, 1000)))
+    return next(one for one in numbered if one not in taken)
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:32].strip("-")
+
+
+def joined(drives: Mapping[str, DriveSettings], called: str, new: DriveSettings) -> bool:
+    """Whether the drive is in the stack already, as it is asked for.
+
+    ValidationError where its name, or the drive under another name, is.
+    """
+    if old := drives.get(called):
+        if (old.uuid, old.path) != (new.uuid, new.path):
+            raise ValidationError(
+                f"{called} is another drive of this stack already", hint="give this one another name with --name"
+            )
+        return old == new
+    for other, one in drives.items():
+        if (one.uuid, one.path) == (new.uuid, new.path):
+            raise ValidationError(f"this drive is in the stack already, as {other}", hint=f"use it: {other}")
+    return False
+
+
+def settings(offer: Offer, role: Role, *, read_only: bool) -> DriveSettings:
+    """What usenet.yaml keeps of a drive."""
+    ro = read_only or offer.drive.read_only
+    return DriveSettings(uuid=offer.uuid, serial=offer.drive.serial, type=offer.type, role=role, read_only=ro)
+
+
+def check_directory(
+    path: str, seen: Seen, home: str, drives: Mapping[str, DriveSettings], held: Filesystem | None
+) -> None:
+    """ValidationError where a directory can't stand for a drive: it overlaps the stack, or another drive of it."""
+    others = {seen.data: "the data root", home: "the stack directory"}
+    others |= {one.path: f"the drive {called}" for called, one in drives.items() if one.path and one.path != path}
+    if path == "/":
+        raise ValidationError("/ is the whole machine, not a drive", hint="name a directory on the drive")
+    for other, what in others.items():
+        if _overlap(path, other):
+            raise ValidationError(
+                f"{path} and {what} {other} overlap", hint="what lies in the data root is seen by the services already"
+            )
+    if held is None:
+        raise ValidationError(f"nobody could see on which filesystem {path} lies", hint="look at: findmnt -T " + path)
+
+
+def _overlap(one: str, other: str) -> bool:
+    a, b = one.rstrip("/") + "/", other.rstrip("/") + "/"
+    return a.startswith(b) or b.startswith(a)
+
+
+def check_marker(marker: Marker | None, stack: str, called: str, *, adopt: bool) -> None:
+    """ValidationError where the drive belongs to another stack and nobody said to take it over."""
+    if marker and marker.stack != stack and not adopt:
+        raise ValidationError(
+            f"this drive belongs to another stack, as {marker.name}",
+            hint=f"remove it there first, or take it over: usenet storage add … --name {called} --adopt",
+        )
+
+
+def notes(new: DriveSettings, seen: Seen, readers: Sequence[str]) -> tuple[str, ...]:
+    """What a person should know before: who will see it, and what the filesystem costs."""
+    who = ", ".join(readers) or "no service that is on"
+    wrong = () if seen.shared else ("containers that run now see it after: usenet services restart",)
+    return (f"seen by: {who}", *wrong, *kinds.costs(new.type))
