@@ -64,6 +64,8 @@ def test_a_noun_alone_shows_its_verbs(words: tuple[str, ...]) -> None:
         (("services", "list", "--nonsense"), "No such option: --nonsense"),
         (("services", "exec"), "Missing argument"),
         (("services", "logs", "--tail"), "requires an argument"),
+        (("services", "up", "--timeout", "x"), """Invalid value for '--timeout': expected a number, found "x\""""),
+        (("init", "--uid", "1.5"), """Invalid value for '--uid': expected a whole number, found "1.5\""""),
     ],
 )
 def test_words_that_do_not_fit(words: tuple[str, ...], message: str) -> None:
@@ -102,6 +104,11 @@ def test_each_kind_of_failure_has_its_code(
     assert told["code"] == code
     assert message in f"{told['path']} {told['message']} {told['hint']}"
     assert not (home / "stack").exists()
+
+
+@pytest.mark.parametrize("words", [("services", "up"), ("config", "get"), ("images", "load")])
+def test_help_has_no_types_of_python_in_it(words: tuple[str, ...]) -> None:
+    assert "<" not in run(*words, "--help", code=0).stdout
 
 
 def test_no_stack_directory(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from usenet.cli.flags import FLAGS, Flags, interruptible
 
 Verb = TypeVar("Verb", bound=Callable[..., None])
 _NAMES = tuple(f.name for f in fields(Flags))
+_NUMBERS: dict[type[Any] | None, str] = {int: "a whole number", float: "a number"}
 
 
 _HOME = "The stack directory. Default: $USENET_HOME, the nearest with a usenet.yaml, ~/usenet; for root /srv/usenet."
@@ -51,7 +52,13 @@ def _process(parameter: Any, coerce: Callable[[Any, Any], Any], context: Any, va
     kind = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
     if not value or (kind in (str, list[str]) and parameter.callback is None):
         return list(value or ()) if many else value
-    return coerce(context, value)
+    if kind not in _NUMBERS:
+        return coerce(context, value)
+    try:
+        return int(value) if kind is int else float(value)
+    except ValueError as wrong:
+        told = f'expected {_NUMBERS[kind]}, found "{value}"'
+        raise typer.BadParameter(told, ctx=context, param=parameter) from wrong
 
 
 def take(context: Any) -> None:
@@ -69,12 +76,19 @@ def _tell_commands() -> None:
     commands.watch(console.detail)
 
 
+def _no_type(ctx: Any) -> None:
+    """In place of Typer's `<list[str]>` behind the name of an argument: a person is no Python."""
+
+
 class Command(TyperCommand):
     """A verb that takes the global flags."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         taken = {o for p in self.params for o in p.opts}
+        for parameter in self.params:
+            if parameter.param_type_name == "argument":
+                vars(parameter)["display_type_rich"] = _no_type
         self.params.extend(p for p in _PARAMETERS if not taken & set(p.opts))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
