@@ -10,7 +10,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from usenet.adapters import engine, files, secrets, settings
+from usenet.adapters import engine, files, home, secrets, settings
 from usenet.adapters.home import Home
 from usenet.domain.errors import UsenetError
 
@@ -202,6 +202,17 @@ def without_rights(tmp_path):
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["mine", "ok"]
 
 
+def closed_home(tmp_path):
+    for parent in (tmp_path, *tmp_path.parents[:3]):
+        parent.chmod(mode(parent) | 0o011)
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    told = f"5: {closed}/usenet.yaml can't be looked at: Permission denied | run it with sudo, or look at: ls -ld "
+    assert as_nobody(lambda: Home(closed).exists) == f"{told}{closed}"
+    assert as_nobody(lambda: home.find(str(closed / "in"))).startswith(f"5: {closed}/in can't be looked at: ")
+    assert as_nobody(lambda: Home(tmp_path).exists) == "False"
+
+
 def closed_engine(directory):
     os.chdir(directory)  # which nobody else may enter
     os.environ["DOCKER_HOST"] = "unix://s"
@@ -218,6 +229,7 @@ SCENARIOS = {
     "secrets": ensure_secrets,
     "a directory": make_directory,
     "no rights": without_rights,
+    "a closed stack directory": closed_home,
     "a closed engine": closed_engine,
 }
 

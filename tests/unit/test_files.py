@@ -41,6 +41,11 @@ def test_what_a_plain_user_may_not_do_comes_with_the_command_that_does_it(tmp_pa
     alone("no rights", tmp_path)
 
 
+@root_only
+def test_a_stack_directory_that_is_closed_is_no_bug(tmp_path):
+    alone("a closed stack directory", tmp_path)
+
+
 def test_unchanged_content_is_not_written_again(tmp_path):
     path = tmp_path / "f"
     assert files.write(path, "x") is True

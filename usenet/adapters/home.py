@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import stat
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,8 +44,8 @@ class Home:
 
     @property
     def exists(self) -> bool:
-        """Whether there is a usenet.yaml."""
-        return self.settings.is_file()
+        """Whether there is a usenet.yaml. SystemFailure where this user may not look."""
+        return _is(self.settings, stat.S_ISREG)
 
     def require(self) -> Home:
         """Itself; ConfigError where there is no usenet.yaml."""
@@ -64,11 +65,24 @@ def find(given: str = "", env: Mapping[str, str] | None = None, cwd: Path | None
     named = given or env.get("USENET_HOME", "")
     if named:
         path = Path(os.path.abspath(_working(cwd) / Path(named).expanduser()))  # noqa: PTH100 - links are kept
-        if path.exists() and not path.is_dir():
+        if _is(path, lambda mode: not stat.S_ISDIR(mode)):
             raise ConfigError(f"{path} is not a directory", hint=f"name the directory that holds {SETTINGS}")
         return Home(path)
     here = _working(cwd)
-    return Home(next((p for p in (here, *here.parents) if (p / SETTINGS).is_file()), _default(env)))
+    # Path.is_file raises where this user may not look.
+    found = (p for p in (here, *here.parents) if os.path.isfile(p / SETTINGS))  # noqa: PTH113
+    return Home(next(found, _default(env)))
+
+
+def _is(path: Path, kind: Callable[[int], bool]) -> bool:
+    try:
+        return kind(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as failure:
+        raise SystemFailure(
+            f"{path} can't be looked at: {failure.strerror}", hint=f"run it with sudo, or look at: ls -ld {path.parent}"
+        ) from failure
 
 
 def _default(env: Mapping[str, str]) -> Path:
