@@ -202,6 +202,17 @@ def without_rights(tmp_path):
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["mine", "ok"]
 
 
+def foreign_group(tmp_path):
+    def locked():
+        with files.lock(tmp_path, "init"):
+            return (tmp_path / ".usenet" / "lock").exists()
+
+    for parent in tmp_path.parents[:3]:
+        parent.chmod(mode(parent) | 0o011)
+    os.chown(tmp_path, 65534, 0)  # as after: sudo mkdir, sudo chown nobody
+    assert as_nobody(locked) == "True"
+
+
 def closed_home(tmp_path):
     for parent in (tmp_path, *tmp_path.parents[:3]):
         parent.chmod(mode(parent) | 0o011)
@@ -230,6 +241,7 @@ SCENARIOS = {
     "a directory": make_directory,
     "no rights": without_rights,
     "a closed stack directory": closed_home,
+    "a directory of another group": foreign_group,
     "a closed engine": closed_engine,
 }
 

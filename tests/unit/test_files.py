@@ -46,6 +46,11 @@ def test_a_stack_directory_that_is_closed_is_no_bug(tmp_path):
     alone("a closed stack directory", tmp_path)
 
 
+@root_only
+def test_the_lock_of_a_directory_whose_group_is_not_ones_own(tmp_path):
+    alone("a directory of another group", tmp_path)
+
+
 def test_unchanged_content_is_not_written_again(tmp_path):
     path = tmp_path / "f"
     assert files.write(path, "x") is True

@@ -195,7 +195,7 @@ def lock(home: Path, verb: str) -> Iterator[None]:
     path = home / ".usenet" / "lock"
     with _in_words(path, 0):
         there = home.stat()
-        make_directory(path.parent, there.st_uid, there.st_gid)
+        make_directory(path.parent, *_owner(there))
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     with open(descriptor, "r+b") as file:  # noqa: PTH123 - a descriptor, not a path
         try:
@@ -211,6 +211,13 @@ def lock(home: Path, verb: str) -> Iterator[None]:
         finally:
             with suppress(OSError):
                 _sign(file.fileno(), b"")
+
+
+def _owner(there: os.stat_result) -> tuple[int, int]:
+    """User and group of what is made in a directory: the directory's, as far as this user can give them."""
+    if os.geteuid() == 0:
+        return there.st_uid, there.st_gid
+    return os.geteuid(), there.st_gid if there.st_gid in (os.getegid(), *os.getgroups()) else os.getegid()
 
 
 def _signature(verb: str) -> bytes:
