@@ -216,6 +216,19 @@ def test_a_dry_deploy_of_a_new_stack_has_its_settings_as_first_step(tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_needs_no_engine_where_images_are_made_here(tmp_path: Path) -> None:
+    (tmp_path / "usenet.yaml").write_text("images: build\nservices: {prometheus: }\n")
+    for words in (("services", "up"), ("images", "build"), ("images", "build", "prometheus"), ("services", "pull")):
+        printed = run("--home", str(tmp_path), *words, "-n", code=0).stdout
+        assert "docker build --tag usenet/prometheus:" in printed
+
+
+def test_an_image_that_is_only_made_here_is_not_looked_for_in_a_registry(home: Path) -> None:
+    refused = run("--home", str(home), "images", "pull", "nfs", "-n", code=3).stderr
+    assert "no registry has the image of nfs: it is only made here" in refused
+    assert "usenet images build nfs" in refused
+
+
 @pytest.mark.parametrize("words", [("images", "pull"), ("services", "pull"), ("images", "save", "stack.tar")])
 def test_without_an_engine_no_image_is_tried(home: Path, words: tuple[str, ...]) -> None:
     refused = run("--home", str(home), *words, code=5)

@@ -11,7 +11,8 @@ from usenet.actions.deploy import chosen
 from usenet.actions.plan import Decision, Situation, decide
 from usenet.adapters import images
 from usenet.domain import asked
-from usenet.domain.errors import SystemFailure, UsageError, UsenetError
+from usenet.domain.errors import SystemFailure, UsageError, UsenetError, ValidationError
+from usenet.domain.images import made_here
 from usenet.domain.plan import LeftOut
 from usenet.domain.pulls import Why
 
@@ -103,7 +104,10 @@ def of_stack_to_build(situation: Situation, *, fresh: bool) -> tuple[Wanted, ...
 
 
 def _absent(wanted: Sequence[Wanted], fresh: bool) -> tuple[Wanted, ...]:
-    there = images.sizes()
+    try:
+        there = images.sizes()
+    except SystemFailure:
+        return tuple(wanted)  # no engine: that is said where an engine is needed
     return tuple(w for w in wanted if fresh or w.reference not in there)
 
 
@@ -115,10 +119,14 @@ def to_pull(situation: Situation, names: Sequence[str]) -> tuple[Wanted, ...]:
     if not names:
         plan = decide(situation, available=True).plan
         pulled = [g.service for g in plan.grants.values() if not g.build]
-        names = [*pulled, *(out.service for out in plan.left_out)]
+        lost = [out.service for out in plan.left_out if not made_here(_reference(situation, out.service))]
+        names = [*pulled, *lost]
     services = situation.catalog.services
     for name in names:
         asked.known(name, services)
+        if made_here(_reference(situation, name)):
+            cure = f"make it with: usenet images build {name}"
+            raise ValidationError(f"no registry has the image of {name}: it is only made here", hint=cure)
     return tuple(Wanted(name, _reference(situation, name)) for name in dict.fromkeys(names))
 
 

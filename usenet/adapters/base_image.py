@@ -40,8 +40,11 @@ def base(report: Callable[[str], None]) -> str:
 
 
 def likely() -> str:
-    """What `base` would take, as far as that is known without pulling."""
-    there = engine.images()
+    """What `base` would take, as far as that is known without pulling, and without an engine."""
+    try:
+        there = engine.images()
+    except SystemFailure:
+        return PUBLISHED
     return MADE if MADE in there and PUBLISHED not in there else PUBLISHED
 
 
