@@ -216,6 +216,17 @@ def test_a_dry_deploy_of_a_new_stack_has_its_settings_as_first_step(tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_says_what_only_the_person_can_fill_in(tmp_path: Path) -> None:
+    (tmp_path / "usenet.yaml").write_text("images: pull\nservices: {cloudflared: }\n")
+    words = ("--home", str(tmp_path), "services", "up", "-n")
+    told = (
+        f"warning: {tmp_path}/.env: CLOUDFLARE_TUNNEL_TOKEN must be filled in by you: cloudflared can't run without; "
+    )
+    assert run(*words, code=0).stderr.startswith(told)
+    (tmp_path / ".env").write_text("CLOUDFLARE_TUNNEL_TOKEN=x\n")
+    assert run(*words, code=0).stderr == ""
+
+
 def test_a_dry_run_needs_no_engine_where_images_are_made_here(tmp_path: Path) -> None:
     (tmp_path / "usenet.yaml").write_text("images: build\nservices: {prometheus: }\n")
     for words in (("services", "up"), ("images", "build"), ("images", "build", "prometheus"), ("services", "pull")):

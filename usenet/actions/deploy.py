@@ -110,8 +110,10 @@ def up(
             raise UsenetError(
                 f"{home.settings} was changed while this looked at the machine", hint="run the same again"
             )
+        if absent := not_given(home, plan):
+            secrets.ensure(home, plan.secrets)  # with a line for each, to be filled in
+            raise absent
         done = prepare(situation, decision, say)
-        _require_given(home, plan)
         result = starting.start(home, plan, names, watch=watch, timeout=timeout)
     return Deployed(done, result)
 
@@ -126,15 +128,17 @@ def require_engine(situation: Situation) -> None:
         )
 
 
-def _require_given(home: Home, plan: Plan) -> None:
-    """Secrets that only the person has must be there: Compose would stop with less helpful words."""
-    if empty := secrets.ensure(home, plan.secrets).missing:
-        who = sorted({g.service for g in plan.grants.values() for name in g.secrets if name in empty})
-        raise ConfigError(
-            f"{', '.join(empty)} must be filled in by you: {', '.join(who)} can't run without",
-            where=str(home.env),
-            hint=f"edit {home.env}, or: usenet services disable {' '.join(who)}",
-        )
+def not_given(home: Home, plan: Plan) -> ConfigError | None:
+    """What is wrong where a secret that only the person has is not there: Compose would stop with less helpful words."""
+    empty = secrets.ensure(home, plan.secrets, dry_run=True).missing
+    if not empty:
+        return None
+    who = sorted({g.service for g in plan.grants.values() for name in g.secrets if name in empty})
+    return ConfigError(
+        f"{', '.join(empty)} must be filled in by you: {', '.join(who)} can't run without",
+        where=str(home.env),
+        hint=f"edit {home.env}, or: usenet services disable {' '.join(who)}",
+    )
 
 
 def chosen(plan: Plan, names: Sequence[str], group: str, known: Iterable[str] = ()) -> tuple[str, ...]:

@@ -103,6 +103,8 @@ def _dry_run(situation: Situation, decision: Decision, chosen: Sequence[str], *,
     from usenet.actions import deploy
     from usenet.domain import steps
 
+    if absent := deploy.not_given(situation.home, decision.plan):
+        console.warn(f"{absent}; {absent.hint}")
     todo = deploy.todo(situation, decision, chosen)
     commands = deploy.commands(situation, decision.plan, todo)
 
