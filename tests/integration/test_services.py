@@ -141,7 +141,7 @@ def test_groups_and_unknown_names(stack: Stack) -> None:
     stack.run("services", "up", "--group", "media")
     assert set(stack.containers()) == {"a"}
     assert "did you mean a" in stack.run("services", "up", "aa", code=3).stderr
-    assert "there is: download, media" in stack.run("services", "stop", "--group", "x", code=3).stderr
+    assert "there are: download, media" in stack.run("services", "stop", "--group", "x", code=3).stderr
 
 
 def test_exec_logs_url(stack: Stack) -> None:

@@ -176,6 +176,23 @@ def test_validate_knows_the_ports_of_a_container(usenet, home):
     assert "ports/8088" not in err
 
 
+@pytest.mark.parametrize(
+    ("services", "told"),
+    [
+        ("{sonarr: {port: 9696}, prowlarr: }", "sonarr and prowlarr both want port 9696/tcp\nhint:  give it a free port"),
+        (
+            "{netdata: , socket-proxy: {enabled: false}}",
+            "services/socket-proxy/enabled: socket-proxy is switched off, and netdata can't run without it\n",
+        ),
+    ],
+)
+def test_validate_knows_what_the_services_contradict_each_other_in(usenet, home, services, told):
+    home.settings.write_text(f"services: {services}\n")
+    code, _, err = usenet("config", "validate")
+    assert code == 4
+    assert told in err
+
+
 def test_wrong_words_are_json_wherever_the_flag_stands(usenet):
     for words in (("--json", "config", "sett"), ("config", "sett", "--json"), ("config", "set", "--json", "x")):
         code, out, err = usenet(*words)

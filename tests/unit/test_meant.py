@@ -47,8 +47,8 @@ def test_every_word_counts_and_nothing_else(names: list[str], group: str) -> Non
         (("sonarr",), "", "this stack: sonarr is off", "usenet services enable sonarr"),
         (("jellyfim",), "", "there is no service 'jellyfim'", "did you mean jellyfin? see: usenet services list"),
         (("sonar",), "", "there is no service 'sonar'", "did you mean sonarr? see: usenet services list"),
-        ((), "cameras", "no service of this stack is in group 'cameras'", "there is: download, media, network"),
-        (("caddy",), "x", "no service of this stack is in group 'x'", "there is: download, media, network"),
+        ((), "cameras", "no service of this stack is in group 'cameras'", "there are: download, media, network"),
+        (("caddy",), "x", "no service of this stack is in group 'x'", "there are: download, media, network"),
     ],
 )
 def test_what_is_not_there_is_told_with_a_cure(names: tuple[str, ...], group: str, message: str, hint: str) -> None:

@@ -12,9 +12,12 @@ from usenet.actions import catalog
 from usenet.adapters import files, identity, settings
 from usenet.adapters.home import SETTINGS, Home
 from usenet.adapters.settings import Change, Problem
-from usenet.domain import ports
+from usenet.domain import asked, ports
+from usenet.domain.errors import ValidationError
 from usenet.domain.schema import schema
 from usenet.domain.secret import REDACTED
+from usenet.domain.service import Service
+from usenet.domain.settings import Settings
 
 __all__ = ["Change", "Checked", "Shown", "change", "check", "difference", "get", "refuse", "schema", "show"]
 refuse = settings.refuse
@@ -102,7 +105,19 @@ def check(home: Home) -> Checked:
         if why := known[name].service.retired:
             instead = known[name].service.replaced_by
             retired.append(f"{place}: {name} is retired: {why}" + (f"; use {instead}" if instead else ""))
+    wrong = wrong or list(_together(home, own, known.services))
     return Checked(str(home.settings), tuple(wrong), (*warnings, *retired))
+
+
+def _together(home: Home, own: Settings, known: Mapping[str, Service]) -> Iterator[Problem]:
+    """What the services contradict each other in, whatever the machine: a need that is off, two on one port."""
+    try:
+        names, _ = asked.services(own, known)
+        ports.check({name: ports.publications(name, known[name], own) for name in names}, ())
+    except ValidationError as failure:
+        path = failure.where.removeprefix(f"{SETTINGS}: ")
+        place = settings.place(home, path.split("/")) if path else SETTINGS
+        yield Problem(place, path, failure.message, failure.hint)
 
 
 def _ports(home: Home, name: str, without_effect: Mapping[int, str]) -> Iterator[Problem]:

@@ -129,7 +129,7 @@ def require_engine(situation: Situation) -> None:
 
 
 def not_given(home: Home, plan: Plan) -> ConfigError | None:
-    """What is wrong where a secret that only the person has is not there: Compose would stop with less helpful words."""
+    """What is wrong where a secret that only the person has is absent: Compose would stop with less helpful words."""
     empty = secrets.ensure(home, plan.secrets, dry_run=True).missing
     if not empty:
         return None

@@ -111,7 +111,7 @@ def listed(home: Home, group: str = "") -> tuple[list[Row], tuple[str, ...]]:
     from usenet.domain.service import Group
 
     if group and group not in get_args(Group):
-        raise ValidationError(f"there is no group {group!r}", hint=f"there is: {', '.join(get_args(Group))}")
+        raise ValidationError(f"there is no group {group!r}", hint=f"there are: {', '.join(get_args(Group))}")
     rows, warnings = services_list.rows(home)
     return [row for row in rows if group in ("", row.group)], warnings
 

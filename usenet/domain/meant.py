@@ -21,7 +21,7 @@ def services(names: Sequence[str], group: str, groups: Mapping[str, str], catalo
     inside = [name for name, its in groups.items() if its == group]
     if group and not inside:
         there = ", ".join(sorted(set(groups.values())))
-        raise ValidationError(f"no service of this stack is in group {group!r}", hint=f"there is: {there}")
+        raise ValidationError(f"no service of this stack is in group {group!r}", hint=f"there are: {there}")
     return tuple(dict.fromkeys((*names, *inside))) if names or group else tuple(groups)
 
 
