@@ -108,6 +108,7 @@ def test_a_secret_that_is_in_the_file_is_refused_and_never_shown(usenet, home):
     ("words", "expected", "said"),
     [
         (("set", "services.sonarr.port", "x"), 3, 'error: services/sonarr/port: expected a whole number, found "x"\n'),
+        (("set", "user.uid", "4294967295"), 3, "user/uid: expected a number of at most 4294967294"),
         (("set", "services.sonarr.prot", "1"), 3, 'hint:  did you mean "port"?'),
         (("get", "services.sonar"), 3, 'hint:  did you mean "sonarr"?'),
         (("set", "name"), 2, "hint:  see: usenet config set --help\n"),
@@ -179,7 +180,10 @@ def test_validate_knows_the_ports_of_a_container(usenet, home):
 @pytest.mark.parametrize(
     ("services", "told"),
     [
-        ("{sonarr: {port: 9696}, prowlarr: }", "sonarr and prowlarr both want port 9696/tcp\nhint:  give it a free port"),
+        (
+            "{sonarr: {port: 9696}, prowlarr: }",
+            "sonarr and prowlarr both want port 9696/tcp\nhint:  give it a free port",
+        ),
         (
             "{netdata: , socket-proxy: {enabled: false}}",
             "services/socket-proxy/enabled: socket-proxy is switched off, and netdata can't run without it\n",

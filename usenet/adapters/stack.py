@@ -46,7 +46,7 @@ def load(home: Home) -> Rendered:
         return Rendered(raw["project"], services, tuple(raw["files"]))
     except FileNotFoundError as missing:
         raise ConfigError(
-            f"no stack was written in {home.path}", hint="write and start it with: usenet deploy"
+            f"no stack was written in {home.path}", hint=f"write and start it with: usenet deploy --home {home.path}"
         ) from missing
     except (ValueError, KeyError, TypeError, AttributeError) as damage:
         raise ConfigError(

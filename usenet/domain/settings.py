@@ -81,11 +81,14 @@ Publish = Annotated[
 ]
 
 
+_LAST_ID = 2**32 - 2  # the one after it means "nobody was named" to the kernel
+
+
 class Identity(Intent):
     """The host user and group that own the data, and the mask for new files."""
 
-    uid: int = Field(default=1000, ge=0, description="user id of the owner of the data")
-    gid: int = Field(default=1000, ge=0, description="group id of the owner of the data")
+    uid: int = Field(default=1000, ge=0, le=_LAST_ID, description="user id of the owner of the data")
+    gid: int = Field(default=1000, ge=0, le=_LAST_ID, description="group id of the owner of the data")
     umask: str = Field(default="002", pattern=r"^0?[0-7]{3}$", description="rights that new files do not get")
 
     @field_validator("umask")
