@@ -57,6 +57,7 @@ class Wish:
     drive: str
     name: str = ""
     role: Role = "media"
+    needed: bool = True
     read_only: bool = False
     adopt: bool = False
 
@@ -95,7 +96,7 @@ def add(home: Home, wish: Wish, *, dry_run: bool = False, say: Say) -> Changed:
 def _meant(shelf: Shelf, offer: Offer | None, wish: Wish) -> tuple[str, DriveSettings]:
     """The name of a drive and what usenet.yaml is to keep of it."""
     if offer:
-        new = adding.settings(offer, wish.role, read_only=wish.read_only)
+        new = adding.settings(offer, wish.role, read_only=wish.read_only, needed=wish.needed)
         proposals: Sequence[str] = (offer.label, offer.drive.model, offer.uuid)
     else:
         path = str(Path(wish.drive).resolve())

@@ -50,6 +50,9 @@ def add(
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="What to call it; its label otherwise.")] = "",
     role: Annotated[str, typer.Option("--role", metavar="|".join(ROLES), help="What it is for.")] = "media",
     read_only: Annotated[bool, typer.Option("--read-only", help="Write nothing to it.")] = False,
+    optional: Annotated[
+        bool, typer.Option("--optional", help="No service waits for it: a drive that travels.")
+    ] = False,
     adopt: Annotated[bool, typer.Option("--adopt", help="Take over a drive of another stack.")] = False,
 ) -> None:
     """Let a drive join the stack; running containers see it at once."""
@@ -57,7 +60,9 @@ def add(
 
     if role not in ROLES:
         raise UsageError(f'--role: expected {", ".join(ROLES)}, found "{role}"')
-    wish = storage.Wish(drive=drive, name=name, role=cast("Role", role), read_only=read_only, adopt=adopt)
+    wish = storage.Wish(
+        drive=drive, name=name, role=cast("Role", role), needed=not optional, read_only=read_only, adopt=adopt
+    )
     done = storage.add(home(), wish, dry_run=FLAGS.dry_run, say=_say)
     _tell(done, f"{done.name}: added")
 

@@ -77,10 +77,10 @@ def joined(drives: Mapping[str, DriveSettings], called: str, new: DriveSettings)
     return False
 
 
-def settings(offer: Offer, role: Role, *, read_only: bool) -> DriveSettings:
+def settings(offer: Offer, role: Role, *, read_only: bool, needed: bool = True) -> DriveSettings:
     """What usenet.yaml keeps of a drive."""
-    ro = read_only or offer.drive.read_only
-    return DriveSettings(uuid=offer.uuid, serial=offer.drive.serial, type=offer.type, role=role, read_only=ro)
+    ro, serial = read_only or offer.drive.read_only, offer.drive.serial
+    return DriveSettings(uuid=offer.uuid, serial=serial, type=offer.type, role=role, needed=needed, read_only=ro)
 
 
 def check_directory(

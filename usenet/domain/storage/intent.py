@@ -22,6 +22,7 @@ class DriveSettings(Intent):
     type: str = Field(default="", description="of the filesystem, as it was probed")
     path: str = Field(default="", pattern=r"^(/.*)?$", description="a directory of this machine instead of a drive")
     role: Role = Field(default="media", description="what it is for")
+    needed: bool = Field(default=True, description="whether services that use it wait while it is away")
     read_only: bool = Field(default=False, description="nothing is written to it, not even the marker")
 
     @model_validator(mode="after")
