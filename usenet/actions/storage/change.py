@@ -107,7 +107,11 @@ def _meant(shelf: Shelf, offer: Offer | None, wish: Wish) -> tuple[str, DriveSet
         holding = holders.holding(shelf.host, path)
         adding.check_directory(path, shelf.seen, str(shelf.home.path), shelf.drives, holding[0] if holding else None)
         new = DriveSettings(
-            path=path, type=holding[0].type if holding else "", role=wish.role, read_only=wish.read_only
+            path=path,
+            type=holding[0].type if holding else "",
+            role=wish.role,
+            needed=wish.needed,
+            read_only=wish.read_only,
         )
         proposals = (Path(path).name,)
     same = next((n for n, d in shelf.drives.items() if (d.uuid, d.path) == (new.uuid, new.path)), "")

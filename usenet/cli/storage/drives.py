@@ -50,9 +50,7 @@ def add(
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="What to call it; its label otherwise.")] = "",
     role: Annotated[str, typer.Option("--role", metavar="|".join(ROLES), help="What it is for.")] = "media",
     read_only: Annotated[bool, typer.Option("--read-only", help="Write nothing to it.")] = False,
-    optional: Annotated[
-        bool, typer.Option("--optional", help="No service waits for it: a drive that travels.")
-    ] = False,
+    optional: Annotated[bool, typer.Option("--optional", help="No service waits for it.")] = False,
     adopt: Annotated[bool, typer.Option("--adopt", help="Take over a drive of another stack.")] = False,
 ) -> None:
     """Let a drive join the stack; running containers see it at once."""
