@@ -174,17 +174,22 @@ HOLDER = """
 
 
 def test_a_held_lock_says_who_since_when_and_for_what_and_dies_with_its_holder(tmp_path):
+    files.require_free(tmp_path)
+    assert not list(tmp_path.iterdir())
     command = [sys.executable, "-c", textwrap.dedent(HOLDER.format(home=str(tmp_path)))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(UsenetError) as failure, files.lock(tmp_path, "config set"):
             pytest.fail("two held one lock")
+        with pytest.raises(UsenetError, match=f"process {holder.pid}"):
+            files.require_free(tmp_path)
         holder.kill()
     signed = json.loads((tmp_path / ".usenet" / "lock").read_text())
     assert failure.value.code == 1
     assert str(failure.value).endswith(
         f"{signed['user']} (process {holder.pid}) has been changing this stack since {signed['since']}: services up"
     )
+    files.require_free(tmp_path)
     with files.lock(tmp_path, "config set"):
         assert json.loads((tmp_path / ".usenet" / "lock").read_text())["verb"] == "config set"
     assert (tmp_path / ".usenet" / "lock").read_text() == ""

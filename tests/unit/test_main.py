@@ -198,5 +198,6 @@ def test_version_as_json() -> None:
 )
 def test_an_output_that_takes_nothing_is_no_bug(home: Path, closed: str, code: int, told: str) -> None:
     script = f"exec '{sys.executable}' -m usenet --home '{home}' services list {closed}"
-    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60, env=environment)
     assert (done.returncode, done.stderr) == (code, told)

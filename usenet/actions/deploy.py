@@ -114,8 +114,14 @@ def up(
             secrets.ensure(home, plan.secrets)  # with a line for each, to be filled in
             raise absent
         done = prepare(situation, decision, say)
+        secrets.ensure(home, plan.secrets)  # stack/.env points at it, also where no service has a secret
         result = starting.start(home, plan, names, watch=watch, timeout=timeout)
     return Deployed(done, result)
+
+
+def require_free(home: Home) -> None:
+    """UsenetError at once where another process is changing this stack: what it does now would look like trouble."""
+    files.require_free(home.path)
 
 
 def require_engine(situation: Situation) -> None:

@@ -220,6 +220,20 @@ def _owner(there: os.stat_result) -> tuple[int, int]:
     return os.geteuid(), there.st_gid if there.st_gid in (os.getegid(), *os.getgroups()) else os.getegid()
 
 
+def require_free(home: Path) -> None:
+    """Raise as `lock` does where another process holds the lock; nothing is taken or written."""
+    path = home / ".usenet" / "lock"
+    try:
+        file = path.open("rb")
+    except OSError:
+        return  # nobody has held it yet, or `lock` will say what is wrong
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError as held:
+            raise _held(file.read(4096), path) from held
+
+
 def _signature(verb: str) -> bytes:
     since = datetime.now(UTC).isoformat(timespec="seconds")
     return json.dumps({"user": user_name(), "pid": os.getpid(), "since": since, "verb": verb}).encode() + b"\n"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from contextlib import suppress
-from typing import Any
+from typing import Any, TextIO
 
 from usenet.cli import console, quick
 from usenet.cli.flags import FLAGS
@@ -31,7 +30,7 @@ def run(arguments: list[str] | None = None) -> int:
     except UsenetError as failure:
         return _failed(failure)
     except BrokenPipeError:
-        _silence()
+        _silence(sys.stdout)
         return 1
     except KeyboardInterrupt:
         return _interrupted()
@@ -61,15 +60,18 @@ def _open_outputs() -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115 - as long as the program runs
 
 
-def _silence() -> None:
-    """Let what still waits to be written to stdout go nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _silence(stream: TextIO) -> None:
+    """Let what still waits to be written to a stream go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _unwritten(failure: OSError) -> int:
-    _silence()
-    with suppress(OSError):  # stderr may be as full
+    _silence(sys.stdout)
+    try:
         console.problem(f"the output can't be written: {failure.strerror}")
+        sys.stderr.flush()
+    except OSError:  # it is as full
+        _silence(sys.stderr)
     return SystemFailure.code
 
 

@@ -51,6 +51,8 @@ def run(
     from usenet.actions import deploy
     from usenet.actions import plan as planning
 
+    if not FLAGS.dry_run:
+        deploy.require_free(home)
     situation = planning.look(home, source=images, draft=draft, begun=begun)
     for text in situation.warnings:
         console.warn(text)
