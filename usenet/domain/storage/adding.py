@@ -6,9 +6,11 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from posixpath import basename
+from unicodedata import category, normalize
 
+from usenet.domain import mounts
 from usenet.domain.errors import ValidationError
-from usenet.domain.host import Filesystem
+from usenet.domain.host import Filesystem, Host
 from usenet.domain.storage import kinds
 from usenet.domain.storage.intent import DRIVE_NAME, DriveSettings, Role
 from usenet.domain.storage.marker import Marker
@@ -21,7 +23,8 @@ def find(word: str, offers: Sequence[Offer]) -> Offer | None:
 
     ValidationError where it names none, more than one, or one that can't be used.
     """
-    found = [one for one in offers if word in _names(one)]
+    wanted = word.rstrip("/") or word
+    found = next((hits for rank in range(4) if (hits := [o for o in offers if wanted in _names(o)[rank]])), [])
     usable = [one for one in found if not one.why]
     if len(usable) == 1:
         return usable[0]
@@ -30,16 +33,18 @@ def find(word: str, offers: Sequence[Offer]) -> Offer | None:
         raise ValidationError(f"{word!r} can be {devices}", hint="name one by its device or its UUID")
     if found:
         raise ValidationError(f"{found[0].device} can't be used: it {found[0].why}", hint="see: usenet storage list")
-    if word.startswith("/") and not word.startswith("/dev/"):
+    if ("/" in word or word in (".", "..")) and not word.startswith("/dev/"):
         return None
-    near = get_close_matches(word, {name for one in offers for name in _names(one)}, n=2)
+    known = {name.lower(): name for one in offers for names in _names(one) for name in names}
+    near = [known[one] for one in get_close_matches(word.lower(), known, n=2)]
     meant = f"did you mean {' or '.join(near)}? " if near else ""
     raise ValidationError(f"there is no drive {word!r}", hint=f"{meant}see all with: usenet storage list --all")
 
 
-def _names(offer: Offer) -> set[str]:
+def _names(offer: Offer) -> tuple[set[str], ...]:
+    """What a filesystem may be called, the surest first: a label can be any other's device or UUID."""
     mounted = {mount.target for mount in offer.filesystem.mounts} if offer.filesystem else set()
-    return {offer.device, basename(offer.device), offer.uuid, offer.label, *mounted} - {""}
+    return {*offer.devices}, {offer.uuid} - {""}, mounted, {offer.label, *map(basename, offer.devices)} - {""}
 
 
 def name(wished: str, proposals: Sequence[str], taken: Collection[str]) -> str:
@@ -57,7 +62,8 @@ def name(wished: str, proposals: Sequence[str], taken: Collection[str]) -> str:
 
 
 def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:32].strip("-")
+    plain = "".join(c for c in normalize("NFKD", text.lower()) if not category(c).startswith("M"))
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:32].strip("-")
 
 
 def joined(drives: Mapping[str, DriveSettings], called: str, new: DriveSettings) -> bool:
@@ -79,7 +85,7 @@ def joined(drives: Mapping[str, DriveSettings], called: str, new: DriveSettings)
 
 def settings(offer: Offer, role: Role, *, read_only: bool, needed: bool = True) -> DriveSettings:
     """What usenet.yaml keeps of a drive."""
-    ro, serial = read_only or offer.drive.read_only, offer.drive.serial
+    ro, serial = read_only or offer.drive.read_only or not kinds.written(offer.type), offer.drive.serial
     return DriveSettings(uuid=offer.uuid, serial=serial, type=offer.type, role=role, needed=needed, read_only=ro)
 
 
@@ -89,15 +95,31 @@ def check_directory(
     """ValidationError where a directory can't stand for a drive: it overlaps the stack, or another drive of it."""
     others = {seen.data: "the data root", home: "the stack directory"}
     others |= {one.path: f"the drive {called}" for called, one in drives.items() if one.path and one.path != path}
+    if any(category(c) in ("Cc", "Cs", "Zl", "Zp") for c in path):
+        raise ValidationError(f"{path!r} can't be written into fstab", hint="give it a name without line breaks")
     if path == "/":
         raise ValidationError("/ is the whole machine, not a drive", hint="name a directory on the drive")
     for other, what in others.items():
         if _overlap(path, other):
             raise ValidationError(
-                f"{path} and {what} {other} overlap", hint="what lies in the data root is seen by the services already"
+                f"{path} and {what} {other} overlap", hint="name a directory that neither holds it nor lies in it"
             )
+    for called, one in drives.items():
+        if held and held.uuid and held.uuid == one.uuid:
+            raise ValidationError(f"{path} lies on the drive {called} of this stack", hint=f"use it: {called}")
     if held is None:
         raise ValidationError(f"nobody could see on which filesystem {path} lies", hint="look at: findmnt -T " + path)
+
+
+def check_drive(offer: Offer, host: Host, drives: Mapping[str, DriveSettings]) -> None:
+    """ValidationError where a directory of the drive is in the stack already: its files would be there twice."""
+    for called, one in drives.items():
+        held = mounts.holding(host, one.path) if one.path else None
+        if held and held[0].uuid == offer.uuid:
+            raise ValidationError(
+                f"{one.path} on this drive is in the stack already, as {called}",
+                hint=f"remove that first: usenet storage remove {called}",
+            )
 
 
 def _overlap(one: str, other: str) -> bool:

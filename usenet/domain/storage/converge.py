@@ -53,28 +53,50 @@ def converge(drives: Drives, seen: Seen) -> Converged:
     if drives and not seen.shared:
         steps.append(Share(path=seen.data))
     for name, place in sorted(seen.places.items()):
-        if name not in drives and place.held:
-            steps.append(_release(seen.target(name), place.held))
+        if name in drives or not place.held:
+            continue
+        if place.held.marker and place.held.marker.stack != seen.stack:
+            there = seen.target(name)
+            findings.append(
+                Finding(drive=name, what=f"at {there} is another stack's", cure=f"look at: findmnt {there}")
+            )
+        else:
+            steps += _release(seen.target(name), place.held)
     for name, drive in drives.items():
-        place = seen.places.get(name, Place())
-        away = _away(name, drive, seen)
-        gone = _gone(drive, place, seen)
-        if gone:
-            steps.append(Detach(target=seen.target(name), because=gone))
-        if not place.guarded and (gone or not place.held):
-            steps.append(Guard(path=seen.target(name)))
-        if away:
-            findings.append(away)
-        elif gone or not place.held:
-            steps.append(_attach(name, drive, seen))
+        needed, wrong = _one(name, drive, seen)
+        steps += needed
+        findings += wrong
     lines = tuple(_lines(drives, seen))
     if lines != seen.lines:
         steps.append(Persist(lines=lines))
     return Converged(tuple(steps), tuple(findings))
 
 
-def _release(target: str, held: Held) -> Step:
-    return Unmount(target=target) if held.alive else Detach(target=target, because="it does not answer")
+def _release(target: str, held: Held) -> Iterator[Step]:
+    yield Unmount(target=target) if held.alive else Detach(target=target, because="it does not answer")
+    yield Guard(path=target)
+
+
+def _one(name: str, drive: DriveSettings, seen: Seen) -> tuple[list[Step], list[Finding]]:
+    place, target = seen.places.get(name, Place()), seen.target(name)
+    held = place.held
+    away = _away(name, drive, seen)
+    gone = _gone(drive, held, seen) if held else ""
+    steps: list[Step] = []
+    findings = [away] if away else []
+    if gone:
+        steps.append(Detach(target=target, because=gone))
+    elif held and drive.read_only and not held.read_only and not away:
+        steps.append(Unmount(target=target))
+    elif held:
+        if held.read_only and not drive.read_only:
+            findings.append(Finding(drive=name, what="nothing can be written to it now", cure="look at: dmesg | tail"))
+        return [], findings
+    if steps or not place.guarded:
+        steps.append(Guard(path=target))
+    if not away:
+        steps.append(_attach(name, drive, seen))
+    return steps, findings
 
 
 def _away(name: str, drive: DriveSettings, seen: Seen) -> Finding | None:
@@ -82,39 +104,46 @@ def _away(name: str, drive: DriveSettings, seen: Seen) -> Finding | None:
     if drive.path:
         there = drive.path in seen.directories
         return None if there else Finding(drive=name, what=f"{drive.path} is not there", cure=f"mount it: {drive.path}")
-    twins = [one.device for one in seen.offers if one.uuid == drive.uuid]
+    twins = seen.twins(drive.uuid)
     if not twins:
         return Finding(drive=name, what="it is not plugged in", cure="plug it in; it is mounted when it is there")
     if len(twins) > 1:
         return Finding(
             drive=name,
-            what=f"{' and '.join(twins)} have the same UUID, and nobody can tell which one is meant",
+            what=f"{' and '.join(one.device for one in twins)} have the same UUID: which is meant, nobody can tell",
             cure="take the copy away, or give it another UUID",
         )
-    offer = seen.offer(drive.uuid)
-    if offer and offer.why:
+    offer = twins[0]
+    if offer.why:
         return Finding(drive=name, what=f"{offer.device} {offer.why}")
-    kind = offer.type if offer else drive.type
-    if not kinds.driver(kind, seen.drivers):
-        return Finding(drive=name, what=kinds.missing(kind))
+    if not kinds.driver(offer.type, seen.drivers):
+        return Finding(drive=name, what=kinds.missing(offer.type))
     return None
 
 
-def _gone(drive: DriveSettings, place: Place, seen: Seen) -> str:
-    """Why what is mounted at a drive's place must go; empty where it is right or nothing is mounted."""
-    held = place.held
-    if held is None:
-        return ""
-    if drive.uuid:
-        offer = seen.offer(drive.uuid)
-        if offer is None or offer.device != held.source:
-            return "the drive is gone" if offer is None else f"the drive is {offer.device} now"
+def _gone(drive: DriveSettings, held: Held, seen: Seen) -> str:
+    """Why what is mounted at a drive's place must go; empty where it is right."""
+    if drive.uuid and (changed := _moved(drive, held, seen)):
+        return changed
     if not held.alive:
         return "it does not answer"
-    marker = held.marker
-    if marker and (marker.stack, marker.uuid) != (seen.stack, drive.uuid):
-        return "its marker is another drive's"
-    return ""
+    if drive.read_only or not seen.stack:  # the one bears no marker that must be ours; the other knows of none
+        return ""
+    if held.marker is None:  # of a directory nothing else tells that it is the one it was
+        return "it has no marker" if drive.path else ""
+    return "its marker is another drive's" if (held.marker.stack, held.marker.uuid) != (seen.stack, drive.uuid) else ""
+
+
+def _moved(drive: DriveSettings, held: Held, seen: Seen) -> str:
+    twins = seen.twins(drive.uuid)
+    if not twins:
+        return "the drive is gone"
+    mounted = next((one for one in twins if held.source in one.devices), None)
+    if mounted is None:
+        return f"the drive is {twins[0].device} now"
+    right = [one for one in twins if drive.serial and one.drive.serial == drive.serial]
+    # A copy that is plugged in beside the drive does no harm; one that was there first at boot does.
+    return f"it is a copy: the drive is {right[0].device}" if right and mounted not in right else ""
 
 
 def mark(name: str, drive: DriveSettings, seen: Seen) -> Mark | None:
@@ -153,9 +182,7 @@ def _attach(name: str, drive: DriveSettings, seen: Seen) -> Step:
 
 
 def _options(drive: DriveSettings, type_: str, kind: str, seen: Seen) -> tuple[str, ...]:
-    return kinds.options(
-        type_, kind, uid=seen.uid, gid=seen.gid, umask=seen.umask, read_only=drive.read_only or type_ == "hfsplus"
-    )
+    return kinds.options(type_, kind, uid=seen.uid, gid=seen.gid, umask=seen.umask, read_only=drive.read_only)
 
 
 def _lines(drives: Drives, seen: Seen) -> Iterator[str]:
@@ -167,15 +194,14 @@ def _lines(drives: Drives, seen: Seen) -> Iterator[str]:
     for name, drive in drives.items():
         target = escaped(seen.target(name))
         if drive.path:
-            mode = ["ro"] if drive.read_only else []
-            options = ["bind", *mode, "nofail", f"x-systemd.requires-mounts-for={escaped(drive.path)}"]
-            yield f"{escaped(drive.path)} {target} none {','.join(options)} 0 0"
+            mode = "bind,ro" if drive.read_only else "bind"  # systemd waits for what is bound by itself
+            yield f"{escaped(drive.path)} {target} none {mode},nofail 0 0"
             continue
         kind = kinds.driver(drive.type, seen.drivers) or drive.type
         options = [*_options(drive, drive.type, kind, seen), "nofail", "x-systemd.device-timeout=5s"]
-        yield f"UUID={drive.uuid} {target} {kind} {','.join(options)} 0 0"
+        yield f"UUID={escaped(drive.uuid)} {target} {escaped(kind)} {','.join(options)} 0 0"
 
 
 def escaped(path: str) -> str:
-    """A path as fstab writes it."""
-    return "".join(f"\\{ord(c):03o}" if c in " \t\n\\#" else c for c in path)
+    """A word as fstab writes it; these four, for glibc reads no others back."""
+    return "".join(f"\\{ord(c):03o}" if c in " \t\n\\" else c for c in path)

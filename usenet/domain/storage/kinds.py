@@ -22,7 +22,7 @@ _COSTS = {
     "exfat": (_NO_LINKS, _NO_OWNERS, 'names can hold none of : * ? " < > | and no line break'),
     "vfat": (_NO_LINKS, _NO_OWNERS, "no file over 4 GiB"),
     "ntfs": (_NO_OWNERS, "slower than the filesystems of Linux, most of all with many small files"),
-    "hfsplus": ("read-only unless its journal is off",),
+    "hfsplus": ("read-only: writing to one that has a journal, as all have, is not safe here",),
 }
 
 
@@ -53,6 +53,11 @@ def options(type_: str, driver_: str, *, uid: int, gid: int, umask: str, read_on
 def costs(type_: str) -> tuple[str, ...]:
     """What the services have to do without on this filesystem, one sentence each."""
     return _COSTS.get(type_, ())
+
+
+def written(type_: str) -> bool:
+    """Whether it is ever written to here."""
+    return type_ != "hfsplus"
 
 
 def hardlinks(type_: str) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from usenet.domain import mounts
@@ -16,6 +15,8 @@ _LAYERS = {
     "BitLocker": "is locked by BitLocker: open it first with cryptsetup open --type bitlk {device} NAME",
     "LVM2_member": "belongs to LVM: its logical volumes can be used, not the member",
     "linux_raid_member": "belongs to a RAID: the array can be used, not the member",
+    "isw_raid_member": "belongs to a RAID: the array can be used, not the member",
+    "ddf_raid_member": "belongs to a RAID: the array can be used, not the member",
     "zfs_member": "belongs to a ZFS pool: name the directory of a dataset",
     "swap": "is swap",
     "iso9660": "is a disc image",
@@ -24,18 +25,34 @@ _LAYERS = {
     "unknown": "has a signature that nobody here knows",
 }
 # Mounted there, a filesystem is the machine's. /home, /srv, /mnt, /media and the like may be shared.
-_SYSTEM = ("/", "/boot", "/usr", "/var", "/etc", "/nix", "/opt", "/root", "/tmp")  # noqa: S108 - a mount
+_SYSTEM = frozenset({"/", "/var", "/opt", "/root", "/tmp", "/cdrom"})  # noqa: S108 - a mount
+# There or anywhere below. Not all of /var: machines with a read-only /usr have their /mnt and /home in it.
+_TREES = (
+    *("/boot/", "/efi/", "/usr/", "/etc/", "/nix/", "/sysroot/", "/run/live/", "/run/initramfs/"),
+    *("/var/lib/", "/var/log/", "/var/cache/", "/var/spool/"),
+)
+# Every kind of machine starts from a small FAT that lies beside what it starts; mounted it may be or not.
+_BOOT_SIZE = 2**30
+_BOOT_LABELS = frozenset({"EFI", "ESP"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """One filesystem, or a drive without one. `why` says why it can't be used; empty: it can."""
+    """One filesystem, or a drive without one. `why` says why it can't be used; empty: it can.
+
+    `others`: the other devices of a btrfs over several.
+    """
 
     device: str
     drive: Drive
     filesystem: Filesystem | None
     size: int
     why: str = ""
+    others: tuple[str, ...] = ()
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        return self.device, *self.others
 
     @property
     def uuid(self) -> str:
@@ -53,16 +70,20 @@ class Offer:
 def offers(host: Host, *, keep: tuple[str, ...] = ()) -> tuple[Offer, ...]:
     """Every filesystem on the drives of a machine, in the order of the drives; of a btrfs over many, the first.
 
-    `keep`: paths whose filesystem is not to be used: the engine's directory, the stack directory.
+    `keep`: paths whose filesystem is not to be used: the engine's directory, the stack directory, the data root.
     """
     kept = {held[0].source for path in keep if (held := mounts.holding(host, path))}
-    found = [replace(one, why=one.why or _why(one, kept)) for drive in host.drives for one in _on(drive)]
-    return tuple(_without_repeats(found))
+    once: dict[str, Offer] = {}  # an array is found on each of its members
+    for drive in host.drives:
+        for one in _on(drive):
+            once.setdefault(one.device, replace(one, why=_why(one, kept)))
+    return tuple(_without_copies(_joined(once.values())))
 
 
 def _on(drive: Drive) -> Iterator[Offer]:
-    if drive.filesystem or not drive.partitions:
-        yield Offer(device=drive.path, drive=drive, filesystem=drive.filesystem, size=drive.size)
+    own = drive.filesystem
+    if not drive.partitions or (own and own.type not in _LAYERS):
+        yield Offer(device=drive.path, drive=drive, filesystem=own, size=drive.size)
     for partition in drive.partitions:
         yield from _below(drive, partition)
 
@@ -82,31 +103,45 @@ def _why(one: Offer, kept: set[str]) -> str:
         return "has no filesystem: make one with the tools of this machine, nothing here formats"
     if filesystem.type in _LAYERS:
         return _LAYERS[filesystem.type].format(device=one.device)
-    if system := _of_the_machine(filesystem):
-        return f"holds {system} of this machine"
-    if filesystem.source in kept:
-        return "holds the stack directory or the engine's"
+    if machines := _of_the_machine(one, filesystem, kept):
+        return machines
     if filesystem.type not in USABLE:
         return f"is {filesystem.type}, which nobody here can mount"
     return "" if filesystem.uuid else "has no UUID to know it by"
 
 
-def _of_the_machine(filesystem: Filesystem) -> str:
+def _of_the_machine(one: Offer, filesystem: Filesystem, kept: set[str]) -> str:
     targets = (mount.target for mount in filesystem.mounts)
-    return next((one for one in targets if one in _SYSTEM or one.startswith("/boot/")), "")
+    if system := next((target for target in targets if target in _SYSTEM or f"{target}/".startswith(_TREES)), ""):
+        return f"holds {system} of this machine"
+    if filesystem.source in kept:
+        return "holds the stack directory, its data or the engine's"
+    return "is small and FAT, like what a machine starts from" if _starts_a_machine(one) else ""
 
 
-def _without_repeats(found: list[Offer]) -> Iterator[Offer]:
-    """One filesystem over several devices comes once; two filesystems with one UUID are a copy, and neither is used."""
-    count = Counter(one.uuid for one in found if one.uuid and one.type != "btrfs")
-    seen: set[str] = set()
+def _starts_a_machine(one: Offer) -> bool:
+    beside = len(one.drive.partitions) > 1 and one.device != one.drive.path
+    return one.type == "vfat" and one.size <= _BOOT_SIZE and (beside or one.label.upper() in _BOOT_LABELS)
+
+
+def _joined(found: Iterable[Offer]) -> list[Offer]:
+    """One btrfs over several devices is one offer, refused if one of them is."""
+    result: dict[str, Offer] = {}
     for one in found:
-        if one.type == "btrfs" and one.uuid:
-            if one.uuid in seen:
-                continue
-            seen.add(one.uuid)
-        if count[one.uuid] > 1 and not one.why:
-            twins = ", ".join(other.device for other in found if other.uuid == one.uuid and other.device != one.device)
-            yield replace(one, why=f"has the same UUID as {twins}: one is a copy, and which is meant nobody can tell")
-        else:
-            yield one
+        key = one.uuid if one.type == "btrfs" and one.uuid else one.device
+        first = result.setdefault(key, one)
+        if first is not one:
+            size = first.size + one.size
+            result[key] = replace(first, others=(*first.others, one.device), size=size, why=first.why or one.why)
+    return list(result.values())
+
+
+def _without_copies(found: Sequence[Offer]) -> Iterator[Offer]:
+    """Two filesystems with one UUID are a copy, and neither is used."""
+    same: dict[str, list[str]] = {}
+    for one in found:
+        same.setdefault(one.uuid, []).append(one.device)
+    for one in found:
+        twins = [device for device in same[one.uuid] if one.uuid and device != one.device]
+        copy = f"has the same UUID as {', '.join(twins)}: one is a copy, and which is meant nobody can tell"
+        yield replace(one, why=copy) if twins and not one.why else one

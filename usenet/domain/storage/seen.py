@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from usenet.domain.host import Mount
 from usenet.domain.storage.marker import Marker
 from usenet.domain.storage.offers import Offer
+
+# Drives are mounted below it for a moment only; what lies there was left by a run that was killed.
+OUT_OF_SIGHT = "/run/usenet/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +32,7 @@ class Place:
     held: Held | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Seen:
     """Everything that decisions need.
 
@@ -48,16 +53,34 @@ class Seen:
     gid: int = 1000
     umask: str = "002"
 
+    @cached_property
+    def _by_uuid(self) -> Mapping[str, tuple[Offer, ...]]:
+        found: dict[str, tuple[Offer, ...]] = {}
+        for one in self.offers:
+            found[one.uuid] = (*found.get(one.uuid, ()), one)
+        return found
+
+    def twins(self, uuid: str) -> tuple[Offer, ...]:
+        """Every filesystem with this UUID: none, one, or one and its copies."""
+        return self._by_uuid.get(uuid, ()) if uuid else ()
+
     def offer(self, uuid: str) -> Offer | None:
         """The one filesystem with this UUID; None where there is none, or more than one."""
-        found = [one for one in self.offers if uuid and one.uuid == uuid]
+        found = self.twins(uuid)
         return found[0] if len(found) == 1 else None
 
     def elsewhere(self, offer: Offer) -> str:
-        """Where else on this machine a filesystem is mounted; empty where nowhere."""
-        mounted = (mount.target for mount in offer.filesystem.mounts) if offer.filesystem else ()
-        return min((one for one in mounted if not one.startswith(f"{self.data}/drives/")), key=len, default="")
+        """Where else on this machine a whole filesystem is mounted; empty where nowhere."""
+        mounts = offer.filesystem.mounts if offer.filesystem else ()
+        ours = (f"{self.data}/drives/", OUT_OF_SIGHT)
+        whole = (one.target for one in mounts if not one.target.startswith(ours) and _whole(offer.type, one))
+        return min(whole, key=len, default="")
 
     def target(self, name: str) -> str:
         """Where a drive is, for its whole life."""
         return f"{self.data}/drives/{name}"
+
+
+def _whole(type_: str, mount: Mount) -> bool:
+    """Whether all of a filesystem is seen there, as it is when it is mounted by us: of a btrfs not just a subvolume."""
+    return type_ != "btrfs" or "subvol=/" in mount.options
