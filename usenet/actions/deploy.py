@@ -115,8 +115,20 @@ def up(
             raise absent
         done = prepare(situation, decision, say)
         secrets.ensure(home, plan.secrets)  # stack/.env points at it, also where no service has a secret
-        result = starting.start(home, plan, names, watch=watch, timeout=timeout)
+        waits = _drives(situation, plan, say)
+        result = starting.start(home, plan, names, watch=watch, timeout=timeout, waits=waits)
     return Deployed(done, result)
+
+
+def _drives(situation: Situation, plan: Plan, say: Say) -> dict[str, str]:
+    """Mount the drives of the stack; service → why it waits for one that is away."""
+    if not situation.settings.storage.drives:
+        return {}
+    from usenet.actions.storage import present
+    from usenet.domain.storage.steps import describe
+
+    services = {name: situation.catalog[name].service for name in plan.grants}
+    return present.waits(situation.home, situation.settings, services, lambda step: say(describe(step)))
 
 
 def require_free(home: Home) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from usenet.actions import ours
 from usenet.adapters import engine, probes, secrets
@@ -47,15 +48,25 @@ class _Run:
 
 
 def start(
-    home: Home, plan: Plan, names: Sequence[str], *, watch: Watch, timeout: float | None = None
+    home: Home,
+    plan: Plan,
+    names: Sequence[str],
+    *,
+    watch: Watch,
+    timeout: float | None = None,
+    waits: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Progress, ...]:
     """Start `names` (none: all) and remove what is off; what became of each, in the order of starting.
 
+    `waits`: service → why it is not started now; one that runs already goes on.
     A service that fails doesn't stop the others; those that need it are skipped. Raises SystemFailure when the
     engine itself goes away.
     """
     run = _Run(home, plan, names, watch, timeout)
     _create(run)
+    for name in waits.keys() & run.now.keys():
+        if not run.now[name].settled:
+            run.mark(name, "skipped", waits[name])
     pause = SOON
     while not all(p.settled for p in run.now.values()):
         _skip(run)

@@ -16,9 +16,9 @@ from usenet.adapters.home import Home
 from usenet.adapters.storage import fstab, guards, look, markers, mounting
 from usenet.domain import mounts as holders
 from usenet.domain.binds import sees_drives
-from usenet.domain.errors import ValidationError
+from usenet.domain.errors import UsenetError, ValidationError
 from usenet.domain.storage import adding, kinds
-from usenet.domain.storage.converge import Converged, Finding, converge, mark, unmark
+from usenet.domain.storage.converge import Converged, Finding, converge, drive_of, mark, unmark
 from usenet.domain.storage.intent import DriveSettings, Role
 from usenet.domain.storage.marker import Marker, read
 from usenet.domain.storage.offers import Offer
@@ -89,7 +89,7 @@ def add(home: Home, wish: Wish, *, dry_run: bool = False, say: Say) -> Changed:
             mounting.mark(marked)
         if not known:
             settings.set(home, f"storage.drives.{called}", new.model_dump(exclude_defaults=True))
-        done = apply(home, say=say)
+        done = apply(home, say=say, must=called)
     return Changed(name=called, steps=done.steps, notes=notes, findings=done.findings)
 
 
@@ -133,12 +133,27 @@ def _peek(offer: Offer, seen: Seen) -> Marker | None:
     return mounting.peek(offer.device, kind, given)
 
 
-def apply(home: Home, *, say: Say) -> Converged:
-    """Take the steps from what is mounted to what usenet.yaml wants. Call it under the lock."""
+def apply(home: Home, *, say: Say, must: str = "") -> Converged:
+    """Take the steps from what is mounted to what usenet.yaml wants. Call it under the lock.
+
+    What fails for one drive is a finding, and the others go on; for the drive `must`, and for what is no drive's, it
+    is raised.
+    """
     shelf = observe(home)
     planned = converge(shelf.drives, shelf.seen)
-    _walk(planned.steps, shelf, say)
-    return planned
+    failed: dict[str, Finding] = {}
+    for step in planned.steps:
+        name = drive_of(step, shelf.seen)
+        if name in failed:
+            continue
+        say(step)
+        try:
+            _take(step, shelf)
+        except UsenetError as failure:
+            if name in ("", must):
+                raise
+            failed[name] = Finding(drive=name, what=failure.message, cure=failure.hint)
+    return Converged(planned.steps, (*planned.findings, *failed.values()))
 
 
 def _walk(steps: Sequence[Step], shelf: Shelf, say: Say) -> None:

@@ -72,6 +72,13 @@ def converge(drives: Drives, seen: Seen) -> Converged:
     return Converged(tuple(steps), tuple(findings))
 
 
+def drive_of(step: Step, seen: Seen) -> str:
+    """The name of the drive that a step is about; empty for one that is about all of them."""
+    path = getattr(step, "target", "") or getattr(step, "path", "")
+    root = f"{seen.data}/drives/"
+    return path.removeprefix(root) if path.startswith(root) else ""
+
+
 def _release(target: str, held: Held) -> Iterator[Step]:
     yield Unmount(target=target) if held.alive else Detach(target=target, because="it does not answer")
     yield Guard(path=target)
