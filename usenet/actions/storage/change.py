@@ -5,7 +5,7 @@ A run that is killed anywhere is finished by the next one that changes something
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -133,18 +133,18 @@ def _peek(offer: Offer, seen: Seen) -> Marker | None:
     return mounting.peek(offer.device, kind, given)
 
 
-def apply(home: Home, *, say: Say, must: str = "") -> Converged:
+def apply(home: Home, *, say: Say, must: str = "", leave: Collection[str] = ()) -> Converged:
     """Take the steps from what is mounted to what usenet.yaml wants. Call it under the lock.
 
     What fails for one drive is a finding, and the others go on; for the drive `must`, and for what is no drive's, it
-    is raised.
+    is raised. The drives `leave` are not mounted, though they could be.
     """
     shelf = observe(home)
     planned = converge(shelf.drives, shelf.seen)
     failed: dict[str, Finding] = {}
     for step in planned.steps:
         name = drive_of(step, shelf.seen)
-        if name in failed:
+        if name in failed or (name in leave and isinstance(step, MountDrive | BindDirectory)):
             continue
         say(step)
         try:

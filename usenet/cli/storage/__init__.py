@@ -4,4 +4,7 @@ from usenet.cli.noun import Noun
 
 app = Noun(help="List, add, remove and check the drives of the stack.")
 
-from usenet.cli.storage import drives  # noqa: E402, F401 - it adds its verbs to the app
+from usenet.cli.storage import (  # noqa: E402
+    drives,  # noqa: F401 - it adds its verbs to the app
+    watch,  # noqa: F401
+)

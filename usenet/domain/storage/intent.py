@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from usenet.domain.intent import Intent
+from usenet.domain.storage.alerts import Webhook
 
 # Of a directory, a line of fstab and a unit: nothing that a shell, a path or systemd reads otherwise.
 DRIVE_NAME = r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"
@@ -36,3 +37,4 @@ class StorageSettings(Intent):
     """The drives of the stack, by name."""
 
     drives: dict[DriveName, DriveSettings] = Field(default={}, description="drives by name; see: usenet storage add")
+    webhook: Webhook = ""

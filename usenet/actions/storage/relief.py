@@ -1,0 +1,181 @@
+"""What is done for services and people while a drive is lost, beside the loop that looks after the drives.
+
+It works towards what holds now, again and again until it is so: what a killed watch left undone, or a client that did
+not answer, is made good by a later round. Only what was paused and stopped here is set going again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from usenet.actions import catalog, ours
+from usenet.actions.storage.shelf import Shelf
+from usenet.adapters import download_clients, engine, secrets, stack
+from usenet.adapters.download_clients import Client
+from usenet.adapters.engine import Container
+from usenet.adapters.http import NoAnswer
+from usenet.adapters.storage import hooks, webhook
+from usenet.adapters.storage.watching import Memory
+from usenet.domain.binds import sees_drives
+from usenet.domain.errors import UsenetError
+from usenet.domain.reach import at
+from usenet.domain.secret import Secret
+from usenet.domain.settings import referred
+from usenet.domain.storage.alerts import message
+from usenet.domain.storage.events import Duties, Event, duties
+
+SOON, LATER = 5.0, 30.0  # seconds until the next round, where one failed and where all is as it should be
+PATIENCE = 20.0
+GRACE = 10  # seconds that a container has to stop by itself
+
+
+@dataclass(frozen=True, slots=True)
+class _Now:
+    shelf: Shelf
+    duties: Duties
+
+
+class Relief:
+    """A thread of its own. `say` gets each line for the log."""
+
+    def __init__(self, memory: Memory, say: Callable[[str], None]) -> None:
+        self._memory, self._say = memory, say
+        self._now: _Now | None = None
+        self._news = threading.Event()
+        self._failing: set[str] = set()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def look(self, shelf: Shelf) -> None:
+        """Take this as what holds now."""
+        self._now = _Now(shelf, duties(shelf.drives, self._memory.known or {}))
+        self._news.set()
+
+    def _run(self) -> None:
+        while True:
+            self._news.wait(self._pause())
+            self._news.clear()
+            if self._now:
+                self._round(self._now)
+
+    def _pause(self) -> float | None:
+        now, memory = self._now, self._memory
+        if self._failing:
+            return SOON
+        held = now and (now.duties.pause or now.duties.stop)
+        return LATER if held or memory.paused or memory.stopped else None
+
+    def _round(self, now: _Now) -> None:
+        memory = self._memory
+        if now.duties.pause or now.duties.stop or memory.paused or memory.stopped:
+            self._try("services", partial(self._relieve, now))
+        for event in tuple(memory.events):
+            self._try("webhook", partial(self._post, now.shelf, event))
+            self._try("hooks", partial(self._hooks, now.shelf, event))
+            with memory.change():
+                memory.events.remove(event)
+
+    def _try(self, what: str, do: Callable[[], object]) -> None:
+        """Do it; a failure is said when it begins, and never ends the thread."""
+        try:
+            do()
+            self._failing.discard(what)
+        except Exception as failure:  # whatever it is, the next drive must not suffer for it
+            if what not in self._failing:
+                self._say(f"{what}: {failure if isinstance(failure, UsenetError | NoAnswer) else repr(failure)}")
+            self._failing.add(what)
+
+    def _relieve(self, now: _Now) -> None:
+        home, memory = now.shelf.home, self._memory
+        found = ours.containers(home, now.shelf.settings.name)
+        known = set(memory.paused) | set(memory.stopped)
+        with memory.change():  # a service that has no container any more needs nothing from us
+            for gone in known - set(found):
+                memory.paused.pop(gone, None)
+                memory.stopped = [name for name in memory.stopped if name != gone]
+        if now.duties.stop:
+            self._stop(now, found)
+        elif memory.stopped:
+            self._start(found)
+        names = [name for name in found if name in download_clients.SECRETS and found[name].state == "running"]
+        clients = self._clients(now.shelf, {name: found[name] for name in names})
+        act = self._halt if now.duties.pause else self._resume
+        self._at_once(clients.items(), lambda pair: self._try(pair[0], partial(act, *pair)))
+
+    def _clients(self, shelf: Shelf, found: dict[str, Container]) -> dict[str, Client]:
+        rendered, known = stack.load(shelf.home).services, secrets.read(shelf.home)
+        clients = {}
+        for name, container in found.items():
+            if name in rendered:
+                place = at(rendered[name].probe, container.addresses)
+                key = known.get(download_clients.SECRETS[name], Secret(""))
+                clients[name] = Client(kind=name, address=place.address, port=place.port, secret=key)
+        return clients
+
+    def _halt(self, name: str, client: Client) -> None:
+        going = download_clients.running(client)
+        if not going:
+            return
+        with self._memory.change():  # before it is done: who is killed between resumes what was never halted
+            self._memory.paused[name] = sorted({*self._memory.paused.get(name, ()), *going})
+        download_clients.pause(client, going)
+        self._say(f"paused {name}")
+
+    def _resume(self, name: str, client: Client) -> None:
+        if name not in self._memory.paused:
+            return
+        download_clients.resume(client, self._memory.paused[name])
+        with self._memory.change():
+            del self._memory.paused[name]
+        self._say(f"resumed {name}")
+
+    def _stop(self, now: _Now, found: dict[str, Container]) -> None:
+        known, _ = catalog.load(now.shelf.home.path)
+        needing = {n for n, e in known.items() if e.service.role == "pool-dependent" and sees_drives(e.service)}
+        names = [name for name in found if name in needing and found[name].state == "running"]
+        if not names:
+            return
+        with self._memory.change():
+            self._memory.stopped = sorted({*self._memory.stopped, *names})
+        self._at_once(names, lambda name: self._try(f"stop {name}", partial(_stop, found[name].id)))
+        self._say(f"stopped {', '.join(names)}: no drive is left that they could use")
+
+    def _start(self, found: dict[str, Container]) -> None:
+        names = self._memory.stopped
+        for name in names:
+            engine.start(found[name].id)
+        with self._memory.change():
+            self._memory.stopped = []
+        self._say(f"started {', '.join(names)}")
+
+    def _at_once(self, all_: Iterable[object], do: Callable[..., None]) -> None:
+        """Do it for each at the same time; who takes too long is left behind."""
+        threads = [threading.Thread(target=do, args=(one,), daemon=True) for one in all_]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE)
+
+    def _post(self, shelf: Shelf, event: Event) -> None:
+        address = shelf.settings.storage.webhook
+        if name := referred(address):
+            address = secrets.read(shelf.home).get(name, Secret("")).reveal()
+        if address:
+            path, uuid = _place(shelf, event)
+            webhook.post(address, message(event, stack=shelf.settings.name, path=path, uuid=uuid))
+
+    def _hooks(self, shelf: Shelf, event: Event) -> None:
+        path, uuid = _place(shelf, event)
+        told = {"USENET_EVENT": event.kind, "USENET_DRIVE": event.drive, "USENET_PATH": path, "USENET_UUID": uuid}
+        hooks.run(shelf.home, event.kind, {**told, "USENET_HOME": str(shelf.home.path)}, self._say)
+
+
+def _place(shelf: Shelf, event: Event) -> tuple[str, str]:
+    drive = shelf.drives.get(event.drive)
+    return shelf.seen.target(event.drive), drive.uuid if drive else ""
+
+
+def _stop(container: str) -> None:
+    engine.request(f"/containers/{container}/stop?t={GRACE}", method="POST", timeout=GRACE + PATIENCE, parse=False)

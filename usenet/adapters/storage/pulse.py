@@ -1,0 +1,97 @@
+"""Whether mounted drives still answer, without waking those that sleep.
+
+A drive is asked only when somebody used it since the last time: one at rest stays at rest.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+OVERDUE = 4.0
+_SYSFS = Path("/sys/dev/block")
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+def tokens(devices: Iterable[str]) -> dict[str, str]:
+    """Device or directory → what tells one plugging-in, and one start of the machine, from the next; those there."""
+    boot = _BOOT.read_text().strip()
+    return {one: f"{boot} {one} {_sequence(one)}" for one in devices if os.path.exists(one)}  # noqa: PTH110 - text
+
+
+def _sequence(device: str) -> str:
+    """The kernel's count of disks at the time this one came; empty on kernels without it, and for directories."""
+    number = _number(device)
+    if number:
+        place = (_SYSFS / number).resolve()
+        for folder in (place, place.parent):  # a partition has that of its disk
+            with suppress(OSError):
+                return (folder / "diskseq").read_text().strip()
+    return ""
+
+
+def _number(device: str) -> str:
+    try:
+        seen = os.stat(device)  # noqa: PTH116 - text
+    except OSError:
+        return ""
+    return f"{os.major(seen.st_rdev)}:{os.minor(seen.st_rdev)}" if seen.st_rdev else ""
+
+
+@dataclass(slots=True)
+class _Drive:
+    """`seen`: the device's counters when it was last known to answer."""
+
+    number: str
+    seen: tuple[str, ...] | None
+    asked: float = 0.0
+    answer: list[bool] = field(default_factory=list)
+
+
+class Pulse:
+    """The drives that are mounted; `ask` tells whether one answers, and may take its time."""
+
+    def __init__(self, ask: Callable[[str], bool]) -> None:
+        self._ask = ask
+        self._drives: dict[str, _Drive] = {}
+
+    def follow(self, devices: Mapping[str, str]) -> None:
+        """Let these be the drives: name → device."""
+        numbers = {name: _number(device) for name, device in devices.items()}
+        self._drives = {name: _Drive(number, _counters(number)) for name, number in numbers.items() if number}
+
+    def silent(self) -> frozenset[str]:
+        """The drives that are gone or do not answer any more; waits for none."""
+        return frozenset(name for name, drive in self._drives.items() if self._is_silent(name, drive))
+
+    def _is_silent(self, name: str, drive: _Drive) -> bool:
+        if drive.asked:
+            if not drive.answer:
+                return time.monotonic() - drive.asked > OVERDUE
+            drive.asked, well = 0.0, drive.answer.pop()
+            drive.seen = _counters(drive.number)  # with our own question in it
+            return not well
+        now = _counters(drive.number)
+        if now is None:
+            return True
+        if now != drive.seen:
+            drive.asked = time.monotonic()
+            # The end of the program does not wait for a thread that waits for a drive.
+            threading.Thread(target=self._question, args=(name, drive), daemon=True).start()
+        return False
+
+    def _question(self, name: str, drive: _Drive) -> None:
+        drive.answer.append(self._ask(name))
+
+
+def _counters(number: str) -> tuple[str, ...] | None:
+    """What was read, written and waits; None where the device is gone."""
+    try:
+        return tuple((_SYSFS / number / "stat").read_text().split())
+    except OSError:
+        return None
