@@ -1,0 +1,221 @@
+"""Real drives of a test: loop devices that can be pulled, and stacks whose mounts all go at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+import pytest
+
+from tests.integration.conftest import Stack, docker, free_port
+from usenet.adapters.home import Home
+from usenet.adapters.storage import fstab, look
+
+HIDDEN = Path("/run/usenet/mounts")
+# Type → how it is made: the program, how it is told the label, and the least that it can be made on.
+MAKERS = {
+    "ext4": ("mkfs.ext4 -q -L", 64),
+    "xfs": ("mkfs.xfs -q -L", 320),
+    "btrfs": ("mkfs.btrfs -q -L", 128),
+    "exfat": ("mkfs.exfat -L", 64),
+    "ntfs": ("mkfs.ntfs -q -F -L", 64),
+}
+
+
+def call(*words: str, check: bool = True) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0 or not check, f"{' '.join(words)}: {done.stdout}{done.stderr}"
+    return done.stdout.strip()
+
+
+def mounted() -> dict[str, str]:
+    """Mountpoint → source, the uppermost of each."""
+    rows = (line.split(" ")[:2] for line in Path("/proc/self/mounts").read_text().splitlines())
+    return {target.replace("\\040", " "): source for source, target in rows}
+
+
+@dataclass
+class Loop:
+    """One drive: an image, and the loop device it is plugged into."""
+
+    image: Path
+    device: str = ""
+
+    def plug(self, *how: str) -> str:
+        self.device = call("losetup", *how, "--find", "--show", str(self.image))
+        return self.device
+
+    def unplug(self) -> None:
+        if self.device:
+            call("losetup", "--detach", self.device, check=False)
+            self.device = ""
+
+    @property
+    def uuid(self) -> str:
+        return call("blkid", "-p", "-s", "UUID", "-o", "value", self.device)
+
+
+@dataclass
+class Cable:
+    """A directory whose files die all at once: images on it are drives that can be pulled."""
+
+    root: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def end(self) -> Path:
+        return self.root / "end"
+
+    def connect(self) -> None:
+        (self.root / "real").mkdir(parents=True, exist_ok=True)
+        self.end.mkdir(exist_ok=True)
+        self.process = subprocess.Popen(
+            ["mergerfs", "-f", "-o", "allow_other,cache.files=off", str(self.root / "real"), str(self.end)]
+        )
+        while not os.path.ismount(self.end):
+            assert self.process.poll() is None
+
+    def pull(self) -> None:
+        """Kill the process that serves the images, as if all at its end had been pulled."""
+        if self.process:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+            call("umount", "--lazy", str(self.end))
+
+
+@dataclass
+class Bench:
+    """Where a test plugs drives in. Everything is taken away at its end."""
+
+    folder: Path
+    loops: list[Loop] = field(default_factory=list)
+    stacks: list[Stack] = field(default_factory=list)
+    cables: list[Cable] = field(default_factory=list)
+
+    def drive(
+        self, kind: str = "ext4", label: str = "", *, cable: Cable | None = None, read_only: bool = False
+    ) -> Loop:
+        """A new drive of this type, plugged in; its label is one that no other test has, unless given."""
+        command, size = MAKERS[kind]
+        image = self.folder / f"{uuid4().hex[:8]}.img"
+        with image.open("wb") as made:
+            made.truncate(size * 2**20)
+        call(*command.split(), label or f"ut{uuid4().hex[:6]}", str(image))
+        if cable:
+            shutil.move(image, cable.root / "real" / image.name)
+            image = cable.end / image.name
+        loop = Loop(image)
+        self.loops.append(loop)
+        loop.plug(*(["--read-only"] if read_only else []))
+        return loop
+
+    def twin(self, other: Loop) -> Loop:
+        """A copy of a drive, plugged in beside it."""
+        image = self.folder / f"{uuid4().hex[:8]}.img"
+        call("cp", "--sparse=always", str(other.image), str(image))
+        loop = Loop(image)
+        self.loops.append(loop)
+        loop.plug()
+        return loop
+
+    def cable(self) -> Cable:
+        made = Cable(self.folder / f"cable{len(self.cables)}")
+        self.cables.append(made)
+        made.connect()
+        return made
+
+    def keep(self, stack: Stack) -> Stack:
+        """A stack whose mounts go at the end too."""
+        self.stacks.append(stack)
+        return stack
+
+    def clear(self) -> None:
+        for stack in self.stacks:
+            clear(stack)
+        for cable in self.cables:
+            cable.pull()
+        for loop in self.loops:
+            for target in [t for t, source in mounted().items() if source == loop.device]:
+                call("umount", "--lazy", target, check=False)
+            loop.unplug()
+
+
+def clear(stack: Stack) -> None:
+    """Take away the containers, mounts, guards and lines of fstab of a stack."""
+    if ids := [one for one, _ in stack.containers().values()]:
+        docker("rm", "-f", *ids)
+    for target in sorted((t for t in mounted() if t.startswith(f"{stack.home}/")), reverse=True):
+        call("umount", "--lazy", target, check=False)
+    while [t for t in mounted() if t.startswith(f"{stack.home}/")]:  # the data root, bound to itself
+        for target in sorted((t for t in mounted() if t.startswith(f"{stack.home}/")), reverse=True):
+            call("umount", "--lazy", target, check=False)
+    for place in (stack.home / "data" / "drives").glob("*"):
+        call("chattr", "-i", str(place), check=False)
+    if known := look.stack_id(Home(stack.home)):
+        fstab.write(known, ())
+
+
+@contextmanager
+def bench(folder: Path) -> Iterator[Bench]:
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount")
+    if not Path("/dev/loop-control").exists() or not Path("/dev/fuse").exists():
+        pytest.skip("this machine has no loop devices or no FUSE")
+    folder.mkdir()
+    made = Bench(folder)
+    try:
+        yield made
+    finally:
+        made.clear()
+
+
+def share(stack: Stack) -> Path:
+    """Make the data root of a stack shared, as `storage add` does the first time."""
+    data = stack.home / "data"
+    data.mkdir(exist_ok=True)
+    call("mount", "--bind", str(data), str(data))
+    call("mount", "--make-rshared", str(data))
+    return data
+
+
+def running(stack: Stack, name: str = "player", **wants: str) -> str:
+    """A running service that wants media and downloads; its container."""
+    stack.service(name, wants={"memory": "16M", **(wants or {"data": "write"})})
+    stack.settings({name: {"port": free_port()}})
+    stack.run("services", "up")
+    return stack.containers()[name][0]
+
+
+def inside(container: str, script: str) -> tuple[int, str]:
+    """What a shell inside the container does."""
+    done = subprocess.run(
+        ["docker", "exec", container, "sh", "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
+def put(drive: Loop, name: str, text: str, kind: str = "ext4") -> None:
+    """Write a file onto a drive that is not mounted, and give the drive to user 1000."""
+    helper = {"exfat": "exfat-fuse", "ntfs": "ntfs-3g"}.get(kind, kind)
+    with TemporaryDirectory() as place:
+        call("mount", "-t", helper, drive.device, place)
+        try:
+            Path(place, name).write_text(text)
+            if helper == kind:
+                os.chown(place, 1000, 1000)
+        finally:
+            call("umount", place)
+
+
+def hidden() -> list[str]:
+    """What is mounted out of sight."""
+    return [target for target in mounted() if target.startswith(f"{HIDDEN}/")]
