@@ -20,6 +20,7 @@ COMMANDS = {
     "images": "List, build, save and load the images of the stack.",
     "config": "Show, change and check usenet.yaml.",
     "storage": "List, add, remove and check the drives of the stack.",
+    "agent": "Watch over the stack all the time.",
     "hardware": "Show what this machine has.",
 }
 
