@@ -214,8 +214,9 @@ def test_somebody_else_added_it_meanwhile(start: Start) -> None:
 
 def test_a_refusal_is_told_in_the_services_words(start: Start) -> None:
     own = start("radarr", exists=lambda path: False)
-    with pytest.raises(Failure, match="Path '/data/drives/films/media/movies' does not exist"):
+    with pytest.raises(Failure, match="Path '/data/drives/films/media/movies' does not exist") as told:
         client(own).add(add("radarr"))
+    assert "usenet services restart radarr" in told.value.hint
 
 
 def test_too_late(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,9 @@ class Arr:
         except Failure as failure:
             if failure.status in (400, 409) and self._find(call.root.path):
                 return None
+            if failure.status == 400:
+                again = f"usenet services restart {self._api.name}"
+                failure.hint = f"if it does not see the drive, it was started before that was mounted: {again}"
             raise
         return _present(made)
 

@@ -15,8 +15,8 @@ from usenet.domain.secret import REDACTED, Secret
 if TYPE_CHECKING:
     import httpx
 
-LIMIT = 64 * 2**20
-PATIENCE = 15.0  # seconds for an answer as a whole; the slowest lists a library
+LIMIT = 256 * 2**20  # Radarr tells all that it knows of every film at once
+PATIENCE = 30.0  # seconds for an answer as a whole
 PAUSES = (0.5, 1.0, 2.0)  # before it is asked again
 LONGEST_PAUSE = 30.0
 _KEY = re.compile(r"[!#-~]+")
