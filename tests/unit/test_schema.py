@@ -12,7 +12,7 @@ from usenet.adapters.settings import text
 from usenet.domain.errors import ConfigError
 from usenet.domain.schema import schema
 from usenet.domain.settings import Identity, ServiceSettings, Settings
-from usenet.domain.storage.intent import DriveSettings
+from usenet.domain.storage.intent import BranchSettings, DriveSettings, PoolSettings, StorageSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 MANUAL = (DOCS / "usenet.example.yaml").read_text()
@@ -40,6 +40,11 @@ def test_the_manual_names_every_key():
     assert set(root) == set(Settings.model_fields)
     assert set(root["user"]) == set(Identity.model_fields)
     assert {key for own in root["storage"]["drives"].values() for key in own} == set(DriveSettings.model_fields)
+    assert set(root["storage"]) == set(StorageSettings.model_fields)
+    assert set(root["storage"]["pool"]) == set(PoolSettings.model_fields)
+    assert {key for own in root["storage"]["pool"]["drives"].values() for key in own} == set(
+        BranchSettings.model_fields
+    )
     assert {key for own in root["services"].values() for key in own} == set(ServiceSettings.model_fields)
 
 
@@ -54,6 +59,10 @@ def test_the_manual_names_every_key():
         ("services: {sonarr: {port: 0}}", False),
         ("services: {sonarr: {memory: 12Q}}", False),
         ("services: {sonarr: {environment: {9: a}}}", False),
+        ("storage: {drives: {a: {path: /x}}, pool: {drives: {a: {}}, min_free: 10G}}", True),
+        ("storage: {drives: {a: {path: /x}}, pool: {drives: {a: {}}, policy: epmfs}}", False),
+        ("storage: {pool: {drives: {}}}", False),
+        ("storage: {pool: {drives: {a: {}}, min_free: much}}", False),
         ("profile: fast", False),
         ("version: 2", False),
         ("share: 2", False),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from usenet.actions import catalog
+from usenet.actions.storage import pool
 from usenet.actions.storage.shelf import Shelf, observe
 from usenet.adapters import files, settings
 from usenet.adapters.home import Home
@@ -89,6 +90,7 @@ def add(home: Home, wish: Wish, *, dry_run: bool = False, say: Say) -> Changed:
             mounting.mark(marked)
         if not known:
             settings.set(home, f"storage.drives.{called}", new.model_dump(exclude_defaults=True))
+            pool.join(home, called, new)
         done = apply(home, say=say, must=called)
     return Changed(name=called, steps=done.steps, notes=notes, findings=done.findings)
 
@@ -153,7 +155,8 @@ def apply(home: Home, *, say: Say, must: str = "", leave: Collection[str] = ()) 
             if name in ("", must):
                 raise
             failed[name] = Finding(drive=name, what=failure.message, cure=failure.hint)
-    return Converged(planned.steps, (*planned.findings, *failed.values()))
+    settled = pool.settle(shelf, say=say)
+    return Converged((*planned.steps, *settled.steps), (*planned.findings, *failed.values(), *settled.findings))
 
 
 def _walk(steps: Sequence[Step], shelf: Shelf, say: Say) -> None:
@@ -198,9 +201,10 @@ def remove(home: Home, name: str, *, dry_run: bool = False, say: Say) -> Changed
     rest = {n: d for n, d in shelf.drives.items() if n != name}
     if dry_run:
         others = (step for step in converge(rest, shelf.seen).steps if step not in first)
-        return Changed(name=name, steps=(*first, *after, *others))
+        return Changed(name=name, steps=(*pool.leaving(shelf, name), *first, *after, *others))
     with files.lock(home.path, f"storage remove {name}"):
-        _walk(first, shelf, say)
+        with pool.without(home, name, say=say):
+            _walk(first, shelf, say)
         settings.unset(home, f"storage.drives.{name}")
         _walk(after, shelf, say)
         done = apply(home, say=say)

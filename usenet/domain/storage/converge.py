@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from usenet.domain.storage import kinds
-from usenet.domain.storage.intent import DriveSettings
+from usenet.domain.storage.intent import POOL, DriveSettings
 from usenet.domain.storage.marker import Marker, text
 from usenet.domain.storage.seen import Held, Place, Seen
 from usenet.domain.storage.steps import (
+    POOL_TYPE,
     BindDirectory,
     Detach,
     Guard,
@@ -53,7 +54,7 @@ def converge(drives: Drives, seen: Seen) -> Converged:
     if drives and not seen.shared:
         steps.append(Share(path=seen.data))
     for name, place in sorted(seen.places.items()):
-        if name in drives or not place.held:
+        if name in drives or name == POOL or not place.held:
             continue
         if place.held.marker and place.held.marker.stack != seen.stack:
             there = seen.target(name)
@@ -66,7 +67,7 @@ def converge(drives: Drives, seen: Seen) -> Converged:
         needed, wrong = _one(name, drive, seen)
         steps += needed
         findings += wrong
-    lines = tuple(_lines(drives, seen))
+    lines = (*_lines(drives, seen), *(line for line in seen.lines if is_pool(line)))
     if lines != seen.lines:
         steps.append(Persist(lines=lines))
     return Converged(tuple(steps), tuple(findings))
@@ -77,6 +78,11 @@ def drive_of(step: Step, seen: Seen) -> str:
     path = getattr(step, "target", "") or getattr(step, "path", "")
     root = f"{seen.data}/drives/"
     return path.removeprefix(root) if path.startswith(root) else ""
+
+
+def is_pool(line: str) -> bool:
+    """Whether a line of fstab is that of the pool, which has steps of its own."""
+    return line.split(" ")[2:3] == [POOL_TYPE]
 
 
 def _release(target: str, held: Held) -> Iterator[Step]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from usenet.domain.intent import Intent
+from usenet.domain.service import parse_bytes
 from usenet.domain.storage.alerts import Webhook
 
 # Of a directory, a line of fstab and a unit: nothing that a shell, a path or systemd reads otherwise.
@@ -33,8 +34,43 @@ class DriveSettings(Intent):
         return self
 
 
+# None that keeps a file where its directory is: a hardlink between two directories would fail on it.
+Policy = Literal["mfs", "pfrd", "lus", "lfs", "ff", "rand"]
+POOL = "pool"  # its directory beside those of the drives; no drive is called so
+
+
+class BranchSettings(Intent):
+    """A drive as part of the pool."""
+
+    new_files: bool = Field(default=True, description="whether files that are made in the pool may be put on it")
+
+
+class PoolSettings(Intent):
+    """Drives that are shown as one at <data>/drives/pool, by mergerfs."""
+
+    drives: dict[DriveName, BranchSettings] = Field(min_length=1, description="drives of the stack that are in it")
+    policy: Policy = Field(default="mfs", description="which drive gets a new file: mfs is the one with most room")
+    min_free: int = Field(
+        default=4 * 2**30,
+        ge=0,
+        description="a drive with less room gets no new file; such as 4G",
+        json_schema_extra={"type": ["integer", "string"], "pattern": r"^\d+\s*[KMGTkmgt]([iI])?[bB]?$"},
+    )
+
+    _min_free = field_validator("min_free", mode="before")(parse_bytes)
+
+
 class StorageSettings(Intent):
     """The drives of the stack, by name."""
 
     drives: dict[DriveName, DriveSettings] = Field(default={}, description="drives by name; see: usenet storage add")
     webhook: Webhook = ""
+    pool: PoolSettings | None = Field(default=None, description="see: usenet storage pool create")
+
+    @model_validator(mode="after")
+    def _pools_its_own(self) -> Self:
+        if POOL in self.drives:
+            raise ValueError(f"expected another name for the drive {POOL}, which is the pool's")
+        if strange := sorted(set(self.pool.drives if self.pool else ()) - set(self.drives)):
+            raise ValueError(f"expected drives of this stack in the pool, found {', '.join(strange)}")
+        return self

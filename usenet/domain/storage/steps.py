@@ -85,10 +85,41 @@ class Persist:
     lines: tuple[str, ...]
 
 
-Step = Share | Guard | Mark | Unmark | MountDrive | BindDirectory | Unmount | Detach | Persist
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountPool:
+    """Show `branches`, as mergerfs writes them (PATH=MODE), as one at `target`; `lines` as in Persist."""
+
+    target: str
+    branches: tuple[str, ...]
+    options: tuple[str, ...]
+    lines: tuple[str, ...]
 
 
-def describe(step: Step) -> str:  # noqa: PLR0911 - one for each step
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPool:
+    """Let the mounted pool have these branches and this policy, now and, by `lines`, at boot; nothing is unmounted."""
+
+    target: str
+    branches: tuple[str, ...]
+    policy: str
+    min_free: int
+    lines: tuple[str, ...]
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """What is set on the control file of the pool."""
+        return {
+            "user.mergerfs.branches": ":".join(self.branches),
+            "user.mergerfs.category.create": self.policy,
+            "user.mergerfs.minfreespace": str(self.min_free),
+        }
+
+
+Step = Share | Guard | Mark | Unmark | MountDrive | BindDirectory | Unmount | Detach | Persist | MountPool | SetPool
+POOL_TYPE = "fuse.mergerfs"
+
+
+def describe(step: Step) -> str:  # noqa: C901, PLR0911 - one for each step
     """One line for a person."""
     match step:
         case Share(path=path):
@@ -111,6 +142,10 @@ def describe(step: Step) -> str:  # noqa: PLR0911 - one for each step
             return (
                 f"write {len(lines)} mounts of this stack into /etc/fstab" if lines else "take our mounts out of fstab"
             )
+        case MountPool(target=target, branches=branches):
+            return f"mount the pool {':'.join(branches)} on {target}, now and at boot"
+        case SetPool(target=target, branches=branches, policy=policy):
+            return f"let the pool {target} consist of {':'.join(branches)}, policy {policy}, now and at boot"
 
 
 def commands(step: Step) -> tuple[tuple[str, ...], ...]:  # noqa: PLR0911 - one for each step
@@ -128,5 +163,9 @@ def commands(step: Step) -> tuple[tuple[str, ...], ...]:  # noqa: PLR0911 - one 
             return ("sync", "--file-system", target), ("umount", target)
         case Detach(target=target):
             return (("umount", "--lazy", target),)
+        case MountPool(target=target, branches=branches, options=options):
+            return (("mount", "-t", POOL_TYPE, "-o", ",".join(options), ":".join(branches), target),)
+        case SetPool(target=target, attributes=attributes):
+            return tuple(("setfattr", "-n", name, "-v", to, f"{target}/.mergerfs") for name, to in attributes.items())
         case Mark() | Unmark() | Persist():
             return ()

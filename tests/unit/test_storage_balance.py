@@ -1,0 +1,267 @@
+"""Files move from full drives to empty ones, and a stop anywhere loses none."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.killing import killed
+from usenet.adapters.home import Home
+from usenet.adapters.storage import balancing
+from usenet.domain.errors import SystemFailure, UsenetError
+from usenet.domain.storage.balance import TOLERANCE, Branch, Item, Move, plan
+
+NAMES = ("a", "b", "c", "d")
+SIZE = 1000
+
+
+@st.composite
+def pools(draw: st.DrawFn) -> tuple[list[Branch], list[Item]]:
+    branches, items = [], []
+    for name in NAMES[: draw(st.integers(1, 4))]:
+        size = draw(st.sampled_from((SIZE, 4 * SIZE)))
+        mine: list[Item] = []
+        for number in range(draw(st.integers(0, 8))):
+            links = draw(st.sampled_from((1, 1, 2)))
+            # Some names are on more than one branch.
+            stem = f"f{number}" if draw(st.booleans()) else f"{name}{number}"
+            mine.append(
+                Item(branch=name, paths=tuple(f"{stem}-{n}" for n in range(links)), size=draw(st.integers(0, 300)))
+            )
+        used = sum(item.size for item in mine) + draw(st.integers(0, 200))
+        kept = draw(st.sampled_from((0, 100)))
+        branches.append(Branch(name=name, size=max(size, used), used=used, kept=kept, links=draw(st.booleans())))
+        items += mine
+    return branches, items
+
+
+@given(pools())
+def test_a_plan_loses_nothing_overfills_nothing_and_parts_no_names(made):
+    branches, items = made
+    moves = plan(branches, items)
+    by_name = {one.name: one for one in branches}
+    used = {one.name: one.used for one in branches}
+    names = {one.name: {path for i in items if i.branch == one.name for path in i.paths} for one in branches}
+    left = Counter(items)
+    for move in moves:
+        item = Item(branch=move.source, paths=move.paths, size=move.size)
+        left[item] -= 1  # whole, from where it is, and once
+        assert left[item] >= 0
+        used[move.target] += move.size
+        assert used[move.target] <= by_name[move.target].size - by_name[move.target].kept
+        assert not names[move.target] & set(move.paths)
+        assert by_name[move.target].links or len(move.paths) == 1
+        used[move.source] -= move.size
+        names[move.source] -= set(move.paths)
+        names[move.target] |= set(move.paths)
+    assert sum(used.values()) == sum(one.used for one in branches)
+    assert plan(branches, list(reversed(items))) == moves
+    fill = sum(one.used for one in branches) / sum(one.size for one in branches)
+    for move in moves:
+        assert by_name[move.source].used / by_name[move.source].size > fill + TOLERANCE / 2
+    assert spread(used, by_name, fill) <= spread({n: b.used for n, b in by_name.items()}, by_name, fill)
+
+
+def spread(used: dict[str, int], branches: dict[str, Branch], fill: float) -> float:
+    """How far the fullest branch is above the average; what lies within the tolerance counts as nothing."""
+    return max(0.0, *(used[name] / branch.size - fill - TOLERANCE for name, branch in branches.items()))
+
+
+def test_a_full_drive_beside_an_empty_one_is_levelled():
+    items = [Item(branch="a", paths=(f"{n:03}",), size=10) for n in range(80)]
+    moves = plan([Branch(name="a", size=SIZE, used=800), Branch(name="b", size=SIZE, used=0)], items)
+    assert 380 <= sum(move.size for move in moves) <= 420
+    assert plan([Branch(name="a", size=SIZE, used=410), Branch(name="b", size=SIZE, used=400)], items) == ()
+
+
+def test_a_drive_keeps_its_room():
+    items = [Item(branch="a", paths=("x",), size=100)]
+    branches = [Branch(name="a", size=SIZE, used=900), Branch(name="b", size=SIZE, used=0, kept=950)]
+    assert plan(branches, items) == ()
+
+
+# --- the files themselves ---
+class Bed:
+    """Two branches with a film that has two names, on one filesystem."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = Home(folder / "home")
+        self.roots = {"a": folder / "a", "b": folder / "b"}
+        for path in (self.home.path, *self.roots.values()):
+            path.mkdir(parents=True)
+        films, downloads = self.roots["a"] / "media" / "films", self.roots["a"] / "downloads"
+        films.mkdir(parents=True)
+        downloads.mkdir(mode=0o750)
+        downloads.chmod(0o2750)
+        self.file = films / "film.mkv"
+        self.file.write_bytes(CONTENT)
+        os.link(self.file, downloads / "film.mkv")
+        self.file.chmod(0o640)
+        os.setxattr(self.file, "user.note", b"kept")
+        os.utime(self.file, ns=(1_000_000_001, 1_500_000_000_123_456_789))
+        self.move = Move(paths=PATHS, size=len(CONTENT), source="a", target="b")
+
+    def run(self) -> str:
+        return balancing.recover(self.home, self.roots) or balancing.move(self.move, self.roots, 0, self.home)
+
+    def names(self, branch: str) -> list[str]:
+        root = self.roots[branch]
+        return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+PATHS = ("downloads/film.mkv", "media/films/film.mkv")
+CONTENT = os.urandom(3 * balancing.CHUNK + 17)
+
+
+@pytest.fixture
+def bed(tmp_path: Path) -> Bed:
+    return Bed(tmp_path)
+
+
+def test_a_file_moves_with_all_its_names_and_all_that_belongs_to_it(bed):
+    before = bed.file.stat()
+    (item,) = balancing.look(bed.roots["a"], "a")
+    assert (item.paths, item.size) == (PATHS, len(CONTENT))
+    assert bed.run() == ""
+    assert (bed.names("a"), bed.names("b")) == ([], list(PATHS))
+    one, two = (bed.roots["b"] / path for path in PATHS)
+    after = one.stat()
+    assert one.samefile(two)
+    assert one.read_bytes() == CONTENT
+    for what in ("st_mode", "st_uid", "st_gid", "st_mtime_ns", "st_nlink"):
+        assert getattr(after, what) == getattr(before, what), what
+    assert os.getxattr(one, "user.note") == b"kept"
+    assert (bed.roots["b"] / "downloads").stat().st_mode & 0o7777 == 0o2750
+    assert not (bed.home.state / "balance.json").exists()
+
+
+def test_killed_anywhere_nothing_is_lost_and_the_next_run_ends_it(tmp_path):
+    number, was = 1, True
+    while was:
+        bed = Bed(tmp_path / str(number))
+        was = killed(number, bed.run)
+        for path in PATHS:
+            there = [root / path for root in bed.roots.values() if (root / path).exists()]
+            aside = [one for one in bed.roots["a"].glob(".usenet-balance-*") if one.read_bytes() == CONTENT]
+            assert there or aside, f"{path} is lost at {number}"
+            assert all(one.read_bytes() == CONTENT for one in there), number
+        assert balancing.recover(bed.home, bed.roots) == ""
+        assert sorted((bed.names("a"), bed.names("b"))) == [[], list(PATHS)], number
+        root = bed.roots["a" if bed.names("a") else "b"]
+        assert (root / PATHS[0]).samefile(root / PATHS[1])
+        if bed.names("a"):
+            assert bed.run() == ""
+            assert (bed.names("a"), bed.names("b")) == ([], list(PATHS)), number
+        number += 1
+    assert number > 15
+
+
+@pytest.fixture
+def halfway(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bed]:
+    """Stopped when both branches have the file."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(balancing, "_take_off", stop)
+    with pytest.raises(KeyboardInterrupt):
+        bed.run()
+    assert (bed.names("a"), bed.names("b")) == (list(PATHS), list(PATHS))
+    return bed
+
+
+@pytest.mark.parametrize("written", ["a", "b"])
+def test_what_was_written_after_a_stop_is_what_stays(halfway, written):
+    with (halfway.roots[written] / PATHS[0]).open("ab") as file:
+        file.write(b"new")
+    assert balancing.recover(halfway.home, halfway.roots) == ""
+    other = "b" if written == "a" else "a"
+    assert (halfway.names(written), halfway.names(other)) == (list(PATHS), [])
+    assert (halfway.roots[written] / PATHS[1]).read_bytes() == CONTENT + b"new"
+
+
+def test_what_was_written_on_both_after_a_stop_is_kept_twice(halfway):
+    for root in halfway.roots.values():
+        with (root / PATHS[0]).open("ab") as file:
+            file.write(str(root).encode())
+    assert "keep the one you want" in balancing.recover(halfway.home, halfway.roots)
+    assert (halfway.names("a"), halfway.names("b")) == (list(PATHS), list(PATHS))
+    assert balancing.recover(halfway.home, halfway.roots) == ""
+
+
+def test_a_stop_is_not_forgotten_while_one_of_the_drives_is_away(halfway):
+    with pytest.raises(SystemFailure, match="b is not in the pool"):
+        balancing.recover(halfway.home, {"a": halfway.roots["a"]})
+    assert (halfway.home.state / "balance.json").exists()
+
+
+@pytest.mark.parametrize("mode", ["rb", "r+b"])
+def test_an_open_file_stays(bed, mode):
+    with bed.file.open(mode):
+        assert bed.run() == "it is open"
+    assert (bed.names("a"), bed.names("b")) == (list(PATHS), [])
+
+
+def test_who_opens_a_file_while_it_is_moved_loses_nothing(bed, monkeypatch):
+    real = balancing._publish
+    threads = []
+
+    def write() -> None:
+        with bed.file.open("ab") as file:  # waits until the file is let go
+            file.write(b"more")
+
+    def publish(*arguments: object) -> None:
+        real(*arguments)
+        threads.append(threading.Thread(target=write))
+        threads[0].start()
+        while "BREAKING" not in Path("/proc/locks").read_text():
+            pass
+
+    monkeypatch.setattr(balancing, "_publish", publish)
+    assert bed.run() == "it was opened meanwhile"
+    threads[0].join()
+    assert (bed.names("a"), bed.names("b")) == (list(PATHS), [])
+    assert (bed.roots["a"] / PATHS[0]).read_bytes() == CONTENT + b"more"
+
+
+def test_a_copy_that_reads_differently_is_thrown_away(bed, monkeypatch):
+    monkeypatch.setattr(balancing, "_digest", lambda _: "wrong")
+    with pytest.raises(SystemFailure, match="reads differently"):
+        bed.run()
+    assert (bed.names("a"), bed.names("b")) == (list(PATHS), [])
+
+
+def test_no_room_and_a_name_that_is_taken(bed):
+    with pytest.raises(SystemFailure, match="no room for downloads"):
+        balancing.move(bed.move, bed.roots, 2**60, bed.home)
+    (bed.roots["b"] / "downloads").mkdir()
+    (bed.roots["b"] / PATHS[0]).write_text("another")
+    assert "one of this name on b" in bed.run()
+    assert (bed.roots["b"] / PATHS[0]).read_text() == "another"
+    assert bed.names("a") == list(PATHS)
+
+
+def test_what_is_not_ours_to_move_is_not_looked_at(bed):
+    root = bed.roots["a"]
+    (root / ".usenet-drive.json").write_text("{}")
+    (root / "link").symlink_to(bed.file)
+    (root / "lost+found").mkdir()
+    (root / "lost+found" / "x").write_text("x")
+    os.link(bed.file, bed.roots["b"].parent / "a name elsewhere")
+    assert balancing.look(root, "a") == ()
+
+
+def test_only_one_balance_at_a_time(bed):
+    balancing.require_none(bed.home)
+    with balancing.alone(bed.home):
+        for other in (lambda: balancing.require_none(bed.home), lambda: balancing.alone(bed.home).__enter__()):
+            with pytest.raises(UsenetError, match="are being moved"):
+                other()
+    balancing.require_none(bed.home)

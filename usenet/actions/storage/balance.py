@@ -1,0 +1,89 @@
+"""Files of the pool moved until its drives are about equally full. A stop at any point is finished by the next run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from usenet.actions.storage.shelf import Shelf, observe
+from usenet.adapters import mounts
+from usenet.adapters.home import Home
+from usenet.adapters.storage import balancing, mergerfs
+from usenet.domain.errors import SystemFailure, ValidationError
+from usenet.domain.storage import balance as plans
+from usenet.domain.storage import kinds
+from usenet.domain.storage.balance import Branch, Move
+from usenet.domain.storage.intent import POOL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """A file that stays where it is, and why."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balanced:
+    """What was moved or, in a dry run, would be; what was left; and what a person must look at."""
+
+    moves: tuple[Move, ...]
+    left: tuple[Left, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def balance(home: Home, *, dry_run: bool = False, say: Callable[[Move], None]) -> Balanced:
+    """Move files between the drives of the pool. ValidationError: there is no pool with two drives.
+
+    SystemFailure: no room, a drive that fails, a copy that reads differently; what was moved before stays moved.
+    """
+    roots = _roots(observe(home.require()))
+    if dry_run:
+        return Balanced(moves=_plan(home, roots))
+    if os.geteuid() != 0:
+        raise SystemFailure("only root can move everybody's files", hint="run it with sudo")
+    with balancing.alone(home):
+        note = balancing.recover(home, roots)
+        done, left = [], []
+        kept = _kept(home)
+        for move in _plan(home, roots):
+            if _roots(observe(home)) != roots:
+                raise SystemFailure("a drive of the pool came or went", hint="run the same again")
+            say(move)
+            if why := balancing.move(move, roots, kept, home):
+                left.append(Left(path=move.paths[0], why=why))
+            else:
+                done.append(move)
+    return Balanced(moves=tuple(done), left=tuple(left), notes=(note,) if note else ())
+
+
+def _roots(shelf: Shelf) -> dict[str, Path]:
+    """The drives that are in the mounted pool and are written to."""
+    pool = shelf.settings.storage.pool
+    there = mergerfs.look(Path(shelf.seen.target(POOL)), mounts.look()).mounted
+    if not pool or not there or not there.alive:
+        raise ValidationError("there is no pool that runs", hint="see: usenet storage pool show")
+    here = {name: f"{shelf.seen.target(name)}=RW" for name in pool.drives}
+    roots = {name: Path(shelf.seen.target(name)) for name, branch in here.items() if branch in there.branches}
+    if len(roots) < 2:
+        raise ValidationError("the pool has fewer than two drives to write to", hint="see: usenet storage pool show")
+    return roots
+
+
+def _kept(home: Home) -> int:
+    pool = observe(home).settings.storage.pool
+    return pool.min_free if pool else 0
+
+
+def _plan(home: Home, roots: dict[str, Path]) -> tuple[Move, ...]:
+    shelf = observe(home)
+    kept = _kept(home)
+    branches = []
+    for name, root in roots.items():
+        size, _, free = mounts.usage(str(root))
+        linked = kinds.hardlinks(shelf.drives[name].type)
+        branches.append(Branch(name=name, size=size, used=size - free, kept=kept, links=linked))
+    return plans.plan(branches, [item for name, root in roots.items() for item in balancing.look(root, name)])

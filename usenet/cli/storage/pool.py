@@ -1,0 +1,153 @@
+"""usenet storage pool: drives shown as one, by mergerfs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from usenet.cli import console
+from usenet.cli.flags import FLAGS
+from usenet.cli.noun import Noun
+from usenet.cli.places import home
+from usenet.cli.storage import app
+
+if TYPE_CHECKING:
+    from usenet.actions.storage.pool import Pooled
+    from usenet.domain.storage.balance import Move
+    from usenet.domain.storage.converge import Finding
+    from usenet.domain.storage.steps import Step
+
+pool = Noun(help="Show several drives as one directory, with mergerfs.")
+app.add_typer(pool, name="pool")
+
+_POLICY = "Which drive gets a new file: mfs (most room), pfrd, lus, lfs, ff, rand."
+_MIN_FREE = "A drive with less room gets no new file; such as 4G."
+PolicyOption = Annotated[str, typer.Option("--policy", metavar="POLICY", help=_POLICY)]
+MinFreeOption = Annotated[str, typer.Option("--min-free", metavar="SIZE", help=_MIN_FREE)]
+
+
+@pool.command()
+def create(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Drives; all for media.")] = None,
+    policy: PolicyOption = "mfs",
+    min_free: MinFreeOption = "4G",
+) -> None:
+    """Show drives as one at <data>/drives/pool; running containers see it at once."""
+    from usenet.actions.storage import pool as action
+
+    done = action.create(home(), names or (), policy=policy, min_free=min_free, dry_run=FLAGS.dry_run, say=_say)
+    _tell(done, "the pool is there")
+
+
+@pool.command()
+def show() -> None:
+    """Show the pool, and how full its drives are."""
+    from usenet.actions.storage import pooled
+
+    view = pooled.show(home())
+
+    def human() -> None:
+        console.line(f"{view.path}: {'mounted' if view.mounted else 'not mounted'}, policy {view.policy}")
+        sizes = console.human_bytes
+        cells = ((d.name, d.mode, sizes(d.size), sizes(d.used), sizes(d.free), d.state) for d in view.drives)
+        console.table(("drive", "mode", "size", "used", "free", "state"), cells)
+        _problems(view.findings)
+
+    console.show(view, human)
+
+
+@pool.command()
+def add(names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Drives of the stack.")]) -> None:
+    """Let drives join the pool; nothing is unmounted."""
+    from usenet.actions.storage import pool as action
+
+    _tell(action.add(home(), names, dry_run=FLAGS.dry_run, say=_say), f"in the pool: {', '.join(names)}")
+
+
+@pool.command()
+def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A drive of the pool.")]) -> None:
+    """Take a drive out of the pool; its files stay on it. Refused while one of them is open."""
+    from usenet.actions.storage import pool as action
+
+    _tell(action.remove(home(), name, dry_run=FLAGS.dry_run, say=_say), f"{name}: out of the pool")
+
+
+@pool.command("policy")
+def policy_(
+    policy: Annotated[str, typer.Argument(metavar="[POLICY]", help=_POLICY)] = "", min_free: MinFreeOption = ""
+) -> None:
+    """Change which drive gets a new file."""
+    from usenet.actions.storage import pool as action
+
+    _tell(action.policy(home(), policy, min_free, dry_run=FLAGS.dry_run, say=_say), "changed")
+
+
+@pool.command()
+def destroy() -> None:
+    """Take the pool away; every file stays on its drive."""
+    from usenet.actions.storage import pool as action
+
+    _tell(action.destroy(home(), dry_run=FLAGS.dry_run, say=_say), "the pool is gone; every file is on its drive")
+
+
+@pool.command()
+def balance() -> None:
+    """Move files until the drives of the pool are about equally full; can be stopped and run again at any time."""
+    from usenet.actions.storage import balance as action
+
+    done = action.balance(home(), dry_run=FLAGS.dry_run, say=_move)
+
+    def human() -> None:
+        for move in done.moves if FLAGS.dry_run else ():
+            console.line(_words(move))
+        for left in done.left:
+            console.line(f"left: {left.path}: {left.why}")
+        for note in done.notes:
+            console.problem(note)
+        if not FLAGS.dry_run:
+            console.say(f"{len(done.moves)} files moved, {console.human_bytes(sum(m.size for m in done.moves))}")
+        elif not done.moves:
+            console.line("nothing to do")
+
+    console.show(done, human)
+
+
+def _move(move: Move) -> None:
+    console.say(_words(move))
+
+
+def _words(move: Move) -> str:
+    more = f" and {len(move.paths) - 1} more names" if move.paths[1:] else ""
+    size = console.human_bytes(move.size)
+    return f"{move.paths[0]!r}{more} ({size}): {move.source} to {move.target}"
+
+
+def _say(step: Step) -> None:
+    from usenet.domain.storage.steps import describe
+
+    console.say(describe(step))
+
+
+def _problems(findings: tuple[Finding, ...]) -> None:
+    for finding in findings:
+        console.problem(f"{finding.drive}: {finding.what}" + (f"; {finding.cure}" if finding.cure else ""))
+
+
+def _tell(done: Pooled, words: str) -> None:
+    import shlex
+
+    from usenet.domain.storage.steps import commands, describe
+
+    def human() -> None:
+        for step in done.steps if FLAGS.dry_run else ():
+            console.line(describe(step))
+            for command in commands(step):
+                console.line(f"  {shlex.join(command)}")
+        if FLAGS.dry_run and not done.steps:
+            console.line("nothing to do")
+        _problems(done.findings)
+        if not FLAGS.dry_run:
+            console.say(words)
+
+    console.show({"steps": [describe(step) for step in done.steps], "findings": done.findings}, human)
