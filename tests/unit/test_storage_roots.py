@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests import making
 from tests import stacks as saved
 from usenet.domain.binds import binds
-from usenet.domain.storage import roots
+from usenet.domain.storage import roots, spots
 from usenet.domain.storage.intent import DriveSettings
 from usenet.domain.storage.marker import Marker
 from usenet.domain.storage.roots import Added, Difference, Has, Present, Root
@@ -40,8 +40,8 @@ def views(*services: str, **changes: Any) -> dict[str, Any]:
 
 
 def wanted(*services: str, there: Sequence[str] = (), shelf: Seen | None = None, **changes: Any) -> tuple[Root, ...]:
-    drives = {"films": drive(**changes)}
-    return roots.wanted(drives, shelf or seen(), views(*services), {"films": frozenset(there)})
+    places = spots.spots({"films": drive(**changes)})
+    return roots.wanted(places, shelf or seen(), views(*services), {"films": frozenset(there)})
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_drive_for_something_else_has_none(role: str) -> None:
 )
 def test_nothing_is_added_for_a_drive_that_can_not_be_written_to(held: Held | None, words: str) -> None:
     found = wanted("radarr", shelf=seen(places={"films": Place(held=held)}))
-    plan = roots.difference(found, {"radarr": Has()}, (), {"films": drive()})
+    plan = roots.difference(found, {"radarr": Has()}, (), spots.spots({"films": drive()}))
     assert plan.adds == ()
     assert words in plan.notes[0]
 
@@ -97,18 +97,18 @@ def test_a_read_only_drive_is_shown_and_not_sorted_into() -> None:
         "radarr", "jellyfin", there=("movies",), shelf=seen(places={"films": Place(held=held)}), read_only=True
     )
     has = {"radarr": Has(), "jellyfin": Has(libraries={"Films": "movies"})}
-    plan = roots.difference(found, has, (), {"films": drive(read_only=True)})
+    plan = roots.difference(found, has, (), spots.spots({"films": drive(read_only=True)}))
     assert [(one.root.service, one.library) for one in plan.adds] == [("jellyfin", "Films")]
 
 
 def test_a_service_that_may_only_read_gets_no_root_folder() -> None:
     own = views("radarr", services={"radarr": {"data": "read"}})
-    (root,) = roots.wanted({"films": drive()}, seen(), own, {"films": frozenset()})
+    (root,) = roots.wanted(spots.spots({"films": drive()}), seen(), own, {"films": frozenset()})
     assert root.wait == "radarr may only read there"
 
 
 def test_a_service_that_does_not_see_drives_gets_none() -> None:
-    (root,) = roots.wanted({"films": drive()}, seen(), {"radarr": ()}, {"films": frozenset()})
+    (root,) = roots.wanted(spots.spots({"films": drive()}), seen(), {"radarr": ()}, {"films": frozenset()})
     assert "does not see" in root.wait
 
 
@@ -117,7 +117,7 @@ def test_a_service_that_does_not_see_drives_gets_none() -> None:
     [("ext4", "002", 0o2775), ("xfs", "022", 0o2755), ("exfat", "002", 0o775), ("ntfs", "007", 0o770)],
 )
 def test_the_mode_is_that_of_the_stack(type_: str, umask: str, mode: int) -> None:
-    assert roots.mode(drive(type=type_), seen(umask=umask)) == mode
+    assert spots.mode(spots.spots({"films": drive(type=type_)})["films"], seen(umask=umask)) == mode
 
 
 @pytest.mark.parametrize("path", ["/data/drives/films/media/movies", "/data/drives/films/media/movies/"])
@@ -139,7 +139,9 @@ def test_a_path_that_only_begins_alike_is_another() -> None:
 
 
 def library(has: Has) -> Difference:
-    return roots.difference(wanted("jellyfin", there=("movies",)), {"jellyfin": has}, (), {"films": drive()})
+    return roots.difference(
+        wanted("jellyfin", there=("movies",)), {"jellyfin": has}, (), spots.spots({"films": drive()})
+    )
 
 
 def test_the_library_is_the_only_one_of_its_kind_or_the_one_of_the_data_root() -> None:
@@ -158,7 +160,7 @@ def gone(
     used: str = "", drives: Mapping[str, DriveSettings] | None = None, ours: Sequence[Added] = (OLD,)
 ) -> Difference:
     has = {"radarr": Has(present=(Present(id="7", path=OLD.path + "/", used=used),))}
-    return roots.difference((), has, ours, drives or {})
+    return roots.difference((), has, ours, spots.spots(drives or {}))
 
 
 def test_what_we_added_goes_with_its_drive() -> None:
@@ -170,7 +172,7 @@ def test_what_we_added_goes_with_its_drive() -> None:
 def test_what_is_used_stays_and_is_said() -> None:
     plan = gone(used="Alien")
     assert plan.removes == ()
-    assert plan.notes == (f"radarr: {OLD.path} stays, though its drive old left; in use: Alien",)
+    assert plan.notes == (f"radarr: {OLD.path} stays, though old is no drive of its own for media now; in use: Alien",)
     assert plan.kept == (OLD,)
 
 
@@ -185,6 +187,46 @@ def test_a_drive_that_is_only_away_keeps_everything() -> None:
 def test_a_service_that_does_not_run_is_left_alone() -> None:
     plan = roots.difference(wanted("sonarr"), {}, (OLD,), {})
     assert (plan.adds, plan.removes, plan.kept) == ((), (), (OLD,))
+
+
+def pooled(used: str = "") -> Difference:
+    """What is called for where the drive, which had its own paths, is in the pool now."""
+    places = spots.spots({"films": drive()}, ["films"])
+    held = Held(source="usenet-pool", marker=MARKER)
+    shelf = seen(places={"films": seen().places["films"], "pool": Place(held=held)})
+    want = roots.wanted(places, shelf, views("radarr", "jellyfin"), {"pool": frozenset()})
+    path = "/data/drives/films/media/movies"
+    has = {
+        "radarr": Has(present=(Present(id="1", path=path, used=used),)),
+        "jellyfin": Has(present=(Present(id="F", path=path, used=used),), libraries={"F": "movies"}),
+    }
+    return roots.difference(want, has, [Added(service=s, drive="films", path=path) for s in has], places)
+
+
+def test_the_pool_takes_the_place_of_its_drives() -> None:
+    plan = pooled()
+    assert {(one.root.service, one.root.path) for one in plan.adds} == {
+        ("radarr", "/data/drives/pool/media/movies"),
+        ("jellyfin", "/data/drives/pool/media/movies"),
+    }
+    assert {one.service for one in plan.removes} == {"radarr", "jellyfin"}
+
+
+def test_no_library_shows_a_file_twice() -> None:
+    plan = pooled(used="Alien")
+    assert [one.root.service for one in plan.adds] == ["radarr"]
+    assert plan.removes == ()
+    assert any("twice" in note for note in plan.notes)
+
+
+def test_a_pool_of_drives_for_something_else_has_none() -> None:
+    assert spots.spots({"old": drive(role="backup")}, ["old"]) == {}
+
+
+@pytest.mark.parametrize(("held", "words"), [(None, "the pool is away"), (Held(source="x", alive=False), "not answer")])
+def test_a_pool_that_is_away_is_said(held: Held | None, words: str) -> None:
+    places = spots.spots({"films": drive()}, ["films"])
+    assert words in spots.ready("pool", places["pool"], seen(places={"pool": Place(held=held)}))
 
 
 NAMES = ("a", "b", "c", "d")
@@ -203,9 +245,12 @@ def situations(draw: st.DrawFn) -> tuple[Any, ...]:
         name: Place(held=Held(source=f"/dev/{name}", marker=Marker(stack="s", name=name, uuid=name)))
         for name in draw(st.sets(names))
     }
-    there = {name: frozenset(draw(st.sets(st.sampled_from(["movies", "tv", "music"])))) for name in NAMES}
+    members = draw(st.sets(st.sampled_from(sorted(drives)))) if drives else set()
+    if members and draw(st.booleans()):
+        places["pool"] = Place(held=Held(source="usenet-pool", marker=Marker(stack="s", name="x", uuid="x")))
+    there = {name: frozenset(draw(st.sets(st.sampled_from(["movies", "tv", "music"])))) for name in (*NAMES, "pool")}
     kinds_ = st.sampled_from(["movies", "tv", "music"])
-    paths = st.builds("/data/drives/{}/media/{}".format, names, kinds_) | st.just("/data/media/tv")
+    paths = st.builds("/data/drives/{}/media/{}".format, names | st.just("pool"), kinds_) | st.just("/data/media/tv")
     has: dict[str, Has] = {}
     for service in draw(st.sets(st.sampled_from(SERVICES))):
         held = [
@@ -223,7 +268,7 @@ def situations(draw: st.DrawFn) -> tuple[Any, ...]:
     ]
     pool.append(Added(service="radarr", drive="a", path="/data/drives/a/media/nowhere"))
     ours = tuple(draw(st.lists(st.sampled_from(pool), unique=True)))
-    return drives, seen(places=places), views(*SERVICES), there, has, ours
+    return spots.spots(drives, members), seen(places=places), views(*SERVICES), there, has, ours
 
 
 def applied(
@@ -245,24 +290,26 @@ def applied(
 
 @given(situations())
 def test_the_calls_lead_to_what_is_wanted_and_then_there_are_none(situation: tuple[Any, ...]) -> None:
-    drives, shelf, own, there, has, ours = situation
-    want = roots.wanted(drives, shelf, own, there)
-    plan = roots.difference(want, has, ours, drives)
+    places, shelf, own, there, has, ours = situation
+    want = roots.wanted(places, shelf, own, there)
+    plan = roots.difference(want, has, ours, places)
     after, record = applied(plan, has, ours)
     added = {(one.root.service, one.root.path) for one in plan.adds}
 
-    again = roots.difference(want, after, record, drives)
+    again = roots.difference(want, after, record, places)
     assert (again.adds, again.removes) == ((), ())
     assert again.kept == record
     for root in want:
-        if root.service in has and not root.wait and root.kind != "music":  # for which there is no library
+        # There is no library for music, and none shows a pool beside what is in it.
+        shown = root.service != "jellyfin" or (root.kind != "music" and root.drive != "pool")
+        if root.service in has and not root.wait and shown:
             assert root.path in {normpath(one.path) for one in after[root.service].present}
     for remove in plan.removes:
         assert not remove.present.used
         owner = next(o for o in ours if (o.service, o.path) == (remove.service, normpath(remove.present.path)))
-        assert owner.drive not in roots.media(drives)
+        assert owner.drive not in places
     for service, before in has.items():
         removed = {one.present for one in plan.removes if one.service == service}
         assert set(before.present) - removed <= set(after[service].present)
-    assert all(drives[one.root.drive].role == "media" for one in plan.adds)
+    assert all(one.root.drive in places for one in plan.adds)
     assert len(added) == len(plan.adds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from usenet.cli.main import run
 from usenet.domain.errors import ConfigError, SystemFailure, UsenetError
 from usenet.domain.settings import Settings
 from usenet.domain.storage.marker import Marker
+from usenet.domain.storage.roots import Added
 from usenet.domain.storage.seen import Held, Place, Seen
 
 FILMS = "/data/drives/films/media/movies"
@@ -73,7 +75,7 @@ class Bench:
     def observe(self, home: Home) -> Shelf:
         data = str(home.path / "data")
         wanted = self.settings
-        places = {name: self.place(name) for name in wanted.storage.drives}
+        places = {name: self.place(name) for name in {*wanted.storage.drives, *self.mounted}}
         top = home.path.stat()
         own = Seen(data=data, shared=True, places=places, stack="s", uid=top.st_uid, gid=top.st_gid)
         return Shelf(home, wanted, making.host(), own)
@@ -274,6 +276,21 @@ def test_what_can_not_be_taken_back_is_said_and_remembered(bench: Bench) -> None
     assert bench.record == {("sonarr", SHOWS)}
 
 
+def test_the_pool_takes_the_place_of_its_drives(bench: Bench) -> None:
+    (radarr,) = bench.use("radarr")
+    bench.drives("films", "more")
+    bench.sync()
+    drives = json.loads(bench.home.settings.read_text())["storage"]["drives"]
+    bench.write({"storage": {"drives": drives, "pool": {"drives": {"films": {}, "more": {}}}}})
+    (bench.home.path / "data/drives/pool").mkdir()
+    bench.sync()
+    assert radarr.folders == {}  # it is not mounted
+    bench.mounted.append("pool")
+    bench.sync()
+    assert set(radarr.folders) == {"/data/drives/pool/media/movies"}
+    assert bench.record == {("radarr", "/data/drives/pool/media/movies")}
+
+
 def test_a_person_who_interrupts_leaves_nothing_half_done(bench: Bench) -> None:
     sonarr, radarr = bench.use("sonarr", "radarr", folders={})
     sonarr.folders, radarr.folders = {}, {}
@@ -288,8 +305,44 @@ def test_a_person_who_interrupts_leaves_nothing_half_done(bench: Bench) -> None:
     assert (sonarr.folders, radarr.folders, bench.record) == ({}, {}, set())
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_wrong_key_changes_nothing(bench: Bench, method: str) -> None:
+class Killed(BaseException):
+    """The process is gone: nothing is taken back."""
+
+
+def test_the_next_run_finishes_one_that_was_killed_anywhere(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    sonarr, radarr = bench.use("sonarr", "radarr", folders={})
+    remember, steps = disk.remember, -1
+
+    def step(*words: Any) -> None:
+        nonlocal steps
+        steps -= 1
+        if steps == -1:
+            raise Killed
+
+    def remembering(*told: Any) -> None:
+        step()
+        remember(*told)
+        step()
+
+    monkeypatch.setattr(disk, "remember", remembering)
+    for number in range(20):
+        sonarr.folders, radarr.folders = {"/data/drives/gone/media/tv": 7, "/data/media/tv": 8}, {}
+        remember(bench.home, [Added(service="sonarr", drive="gone", path="/data/drives/gone/media/tv")])
+        bench.drives("films", "more")
+        steps = number
+        with monkeypatch.context() as dead, suppress(Killed):
+            dead.setattr(sync._Run, "_take_back", lambda run: [])
+            sync.sync(bench.home, say=step)
+            assert number > 12  # it was not killed: there were no more steps
+        steps = -1
+        bench.sync()
+        assert set(sonarr.folders) == {"/data/media/tv", SHOWS, "/data/drives/more/media/tv"}
+        assert set(radarr.folders) == {FILMS, "/data/drives/more/media/movies"}
+        assert bench.record <= {("sonarr", path) for path in sonarr.folders} | {("radarr", p) for p in radarr.folders}
+        assert bench.sync().calls == ()
+
+
+def test_a_wrong_key_changes_nothing(bench: Bench) -> None:
     (radarr,) = bench.use("radarr")
     bench.drives("films")
     radarr.key = "a" * 32

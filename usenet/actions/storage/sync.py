@@ -1,7 +1,8 @@
 """Root folders of the services, and library paths of Jellyfin, made to fit the drives of the stack.
 
 All services are asked first; then what is missing is added, and last what has to go is removed. When one of them
-fails, what this run added is taken back, so that it is all or nothing.
+fails, what this run added is taken back, so that it is all or nothing. A run that is killed is finished by the next
+one; what it added without writing that down is never removed by us.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from usenet.adapters.storage import roots as disk
 from usenet.domain.binds import binds
 from usenet.domain.errors import UsenetError
 from usenet.domain.plan import Bind
-from usenet.domain.storage import roots
+from usenet.domain.storage import roots, spots
 from usenet.domain.storage.roots import Add, Added, Difference, Has, Present, Remove
+from usenet.domain.storage.seen import Seen
+from usenet.domain.storage.spots import Spot
 
 Say = Callable[[str], None]
 
@@ -60,18 +63,20 @@ def reconcile(home: Home, *, dry_run: bool = False, say: Say) -> Synced:
     """The same for who holds the lock already."""
     shelf = observe(home)
     record = disk.remembered(home)
-    if not roots.media(shelf.drives) and not record:
+    places = spots.spots(shelf.drives, shelf.settings.storage.pool.drives if shelf.settings.storage.pool else ())
+    if not places and not record:
         return Synced(notes=("no drive for media is in the stack: usenet storage add",))
     clients, notes = running(home, shelf.settings)
     has = {name: client.has() for name, client in clients.items()}
-    has = _with_users(has, clients, record, shelf)
-    there = {name: disk.kinds_on(Path(shelf.seen.target(name))) for name in _mounted(shelf)}
-    wanted = roots.wanted(shelf.drives, shelf.seen, _views(shelf, clients), there)
-    plan = roots.difference(wanted, has, record, shelf.drives)
+    has = _with_users(has, clients, record, places)
+    mounted = [name for name, spot in places.items() if not spots.ready(name, spot, shelf.seen)]
+    there = {name: disk.kinds_on(Path(shelf.seen.target(name))) for name in mounted}
+    wanted = roots.wanted(places, shelf.seen, _views(shelf, clients), there)
+    plan = roots.difference(wanted, has, record, places)
     missing = dict.fromkeys(add.root.host for add in plan.adds if add.root.kind not in there[add.root.drive])
     told = Synced(directories=tuple(missing), calls=_calls(plan, clients), notes=(*notes, *plan.notes))
     if not dry_run:
-        _Run(home, shelf, clients, list(plan.kept), say).carry_out(plan, tuple(missing))
+        _Run(home, shelf.seen, places, clients, list(plan.kept), say).carry_out(plan, tuple(missing))
     return told
 
 
@@ -83,17 +88,12 @@ def _views(shelf: Shelf, clients: Mapping[str, Client]) -> dict[str, tuple[Bind,
     }
 
 
-def _mounted(shelf: Shelf) -> list[str]:
-    drives = roots.media(shelf.drives)
-    return [name for name, drive in drives.items() if not roots.ready(name, drive, shelf.seen)]
-
-
 def _with_users(
-    has: Mapping[str, Has], clients: Mapping[str, Client], record: Sequence[Added], shelf: Shelf
+    has: Mapping[str, Has], clients: Mapping[str, Client], record: Sequence[Added], places: Mapping[str, Spot]
 ) -> dict[str, Has]:
     """The same, with what uses each path that would go; nobody is asked about the others."""
     found = dict(has)
-    for one, present in roots.leaving(record, has, shelf.drives).items():
+    for one, present in roots.leaving(record, has, places).items():
         used = replace(present, used=clients[one.service].user(present))
         rest = (used if other == present else other for other in found[one.service].present)
         found[one.service] = replace(found[one.service], present=tuple(rest))
@@ -119,7 +119,8 @@ class _Run:
     """One run that changes something: what it added, and the record of everything that we ever added."""
 
     home: Home
-    shelf: Shelf
+    seen: Seen
+    places: Mapping[str, Spot]
     clients: Mapping[str, Client]
     record: list[Added]
     say: Say
@@ -131,8 +132,7 @@ class _Run:
         for path in missing:
             self.say(f"make {path}")
             drive = next(one.root.drive for one in plan.adds if one.root.host == path)
-            seen = self.shelf.seen
-            disk.make(path, seen.uid, seen.gid, roots.mode(self.shelf.drives[drive], seen))
+            disk.make(path, self.seen.uid, self.seen.gid, spots.mode(self.places[drive], self.seen))
         try:
             for add in plan.adds:
                 self._add(add)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from posixpath import normpath
 
 from usenet.domain.plan import Bind
-from usenet.domain.storage import kinds
-from usenet.domain.storage.intent import DriveSettings
+from usenet.domain.storage.intent import POOL
 from usenet.domain.storage.seen import Seen
+from usenet.domain.storage.spots import Spot, read_only, ready
 
 # Service → the directory below media/ that it sorts into. Whisparr has one of its own, so that no other service that
 # is pointed at films or series shows what it fetches.
@@ -95,32 +95,6 @@ class Difference:
     kept: tuple[Added, ...] = ()
 
 
-def media(drives: Mapping[str, DriveSettings]) -> dict[str, DriveSettings]:
-    """The drives that hold media."""
-    return {name: drive for name, drive in drives.items() if drive.role == "media"}
-
-
-def ready(name: str, drive: DriveSettings, seen: Seen) -> str:
-    """Why a drive can't be written to now; empty where it is there, answers, and is the one that is meant."""
-    place = seen.places.get(name)
-    held = place.held if place else None
-    if held is None:
-        return "the drive is away"
-    if not held.alive:
-        return "the drive does not answer"
-    if drive.read_only:
-        return ""
-    ours = held.marker and (held.marker.stack, held.marker.uuid) == (seen.stack, drive.uuid)
-    return "" if ours else "the drive has no marker of this stack: usenet storage check"
-
-
-def mode(drive: DriveSettings, seen: Seen) -> int:
-    """The mode of a new directory: what is made in it has its group, where the filesystem knows groups."""
-    rights = 0o777 & ~int(seen.umask, 8)
-    given = kinds.options(drive.type, "", uid=seen.uid, gid=seen.gid, umask=seen.umask, read_only=False)
-    return rights if any(one.startswith("uid=") for one in given) else rights | 0o2000
-
-
 def inside(binds: Sequence[Bind], host: str) -> tuple[str, bool]:
     """Where a service sees a path of this machine, and whether it may write there; empty where it doesn't see it."""
     holding = [one for one in binds if host == one.source or host.startswith(one.source.rstrip("/") + "/")]
@@ -131,17 +105,17 @@ def inside(binds: Sequence[Bind], host: str) -> tuple[str, bool]:
 
 
 def wanted(
-    drives: Mapping[str, DriveSettings], seen: Seen, views: Views, there: Mapping[str, frozenset[str]]
+    places: Mapping[str, Spot], seen: Seen, views: Views, there: Mapping[str, frozenset[str]]
 ) -> tuple[Root, ...]:
-    """What every service of `views` is to know, on every drive for media.
+    """What every service of `views` is to know of every place.
 
-    `views`: the services that are on, with what each sees. `there`: drive → the kinds that have a directory on it.
+    `views`: the services that are on, with what each sees. `there`: place → the kinds that have a directory there.
     """
     sorted_ = {SORTERS[name] for name in views if name in SORTERS}
     found: list[Root] = []
-    for name, drive in media(drives).items():
-        reason = ready(name, drive, seen)
-        frozen = _frozen(name, drive, seen)
+    for name, spot in places.items():
+        reason = ready(name, spot, seen)
+        frozen = "it is read-only, and a root folder is written to" if read_only(name, spot, seen) else ""
         made = sorted_ if not (reason or frozen) else set[str]()
         for service in views:
             for kind in (SORTERS[service],) if service in SORTERS else sorted(LIBRARIES):
@@ -150,12 +124,6 @@ def wanted(
                     why = reason or (frozen if service in SORTERS else "")
                     found += _root(service, name, kind, seen, views[service], why)
     return tuple(found)
-
-
-def _frozen(name: str, drive: DriveSettings, seen: Seen) -> str:
-    place = seen.places.get(name)
-    frozen = drive.read_only or bool(place and place.held and place.held.read_only)
-    return "the drive is read-only, and a root folder is written to" if frozen else ""
 
 
 def _root(service: str, drive: str, kind: str, seen: Seen, binds: Sequence[Bind], wait: str) -> Iterator[Root]:
@@ -168,60 +136,68 @@ def _root(service: str, drive: str, kind: str, seen: Seen, binds: Sequence[Bind]
     yield Root(service=service, drive=drive, kind=kind, path=path or host, host=host, wait=wait)
 
 
-def leaving(ours: Sequence[Added], has: Mapping[str, Has], drives: Mapping[str, DriveSettings]) -> dict[Added, Present]:
-    """What we added, is still there, and belongs to a drive that is no longer one for media of this stack."""
-    staying = media(drives)
-    gone = [one for one in ours if one.service in has and one.drive not in staying]
+def leaving(ours: Sequence[Added], has: Mapping[str, Has], places: Mapping[str, Spot]) -> dict[Added, Present]:
+    """What we added, is still there, and belongs to what is no longer a place for media of this stack."""
+    gone = [one for one in ours if one.service in has and one.drive not in places]
     found = {one: _same(one.path, has[one.service].present) for one in gone}
     return {one: present for one, present in found.items() if present}
 
 
 def difference(
-    roots: Sequence[Root], has: Mapping[str, Has], ours: Sequence[Added], drives: Mapping[str, DriveSettings]
+    roots: Sequence[Root], has: Mapping[str, Has], ours: Sequence[Added], places: Mapping[str, Spot]
 ) -> Difference:
     """The calls from what the services of `has` have to `roots`; a service that isn't in `has` is left alone.
 
     `used` of what is `leaving` must have been asked: what is used is not removed.
     """
     adds: list[Add] = []
-    removes: list[Remove] = []
     notes: list[str] = []
+    gone = leaving(ours, has, places)
+    staying = {name: [one for one, p in gone.items() if one.service == name and p.used] for name in has}
     for root in roots:
         if root.service in has and not _same(root.path, has[root.service].present):
-            made = _add(root, has[root.service])
+            made = _add(root, has[root.service], staying[root.service])
             adds += [made] if isinstance(made, Add) else []
             notes += [f"{root.service}: {root.path} is left out: {made}"] if isinstance(made, str) else []
-    claimed = {(root.service, root.path) for root in roots}
-    for one, present in leaving(ours, has, drives).items():
-        if (one.service, one.path) in claimed:
-            continue
+    removes: list[Remove] = []
+    for one, present in gone.items():
+        why = f"{one.drive} is no drive of its own for media now"
         if present.used:
-            notes.append(f"{one.service}: {one.path} stays, though its drive {one.drive} left; in use: {present.used}")
+            notes.append(f"{one.service}: {one.path} stays, though {why}; in use: {present.used}")
         else:
-            because = f"the drive {one.drive} left the stack, and nothing uses it"
-            removes.append(Remove(service=one.service, present=present, because=because))
+            removes.append(Remove(service=one.service, present=present, because=f"{why}, and nothing uses it"))
     kept = [one for one in ours if one.service not in has or _same(one.path, has[one.service].present)]
     return Difference(adds=tuple(adds), removes=tuple(removes), notes=tuple(notes), kept=tuple(kept))
 
 
-def _add(root: Root, has: Has) -> Add | str:
-    """The call that adds a root, or why there is none."""
+def _add(root: Root, has: Has, staying: Sequence[Added]) -> Add | str:
+    """The call that adds a root, or why there is none. `staying`: what should go, and can't."""
     if root.wait:
         return root.wait
     if other := next((one.path for one in has.present if _nested(one.path, root.path)), ""):
         return f"it and {other}, which is there, lie one in the other"
-    because = f"the drive {root.drive} is in the stack"
+    because = "the pool is there" if root.drive == POOL else f"the drive {root.drive} is in the stack"
     if has.libraries is None:
         return Add(root=root, because=because)
+    library, why = _library(root, has.libraries, has.present, staying)
+    return why or Add(root=root, because=because, library=library)
+
+
+def _library(
+    root: Root, libraries: Mapping[str, str], present: Sequence[Present], staying: Sequence[Added]
+) -> tuple[str, str]:
+    """The library that is to show a root, or why none."""
+    if root.drive == POOL and (twice := [one.path for one in staying if one.path.endswith(f"/media/{root.kind}")]):
+        return "", f"it would show what is in {' and '.join(twice)} twice; take that out there, then run this again"
     kind = LIBRARIES[root.kind]
-    fitting = [name for name, shown in has.libraries.items() if shown == kind]
-    own = [one.id for one in has.present if one.id in fitting and one.path.rstrip("/").endswith(f"/media/{root.kind}")]
+    fitting = [name for name, shown in libraries.items() if shown == kind]
+    own = [one.id for one in present if one.id in fitting and one.path.rstrip("/").endswith(f"/media/{root.kind}")]
     fitting = sorted(set(own)) or fitting
     if not fitting:
-        return f"it has no library of the kind {kind}; make one there, then run this again"
+        return "", f"it has no library of the kind {kind}; make one there, then run this again"
     if len(fitting) > 1:
-        return f"its libraries {' and '.join(fitting)} are of one kind, and nobody can tell which one is meant"
-    return Add(root=root, because=because, library=fitting[0])
+        return "", f"its libraries {' and '.join(fitting)} are of one kind, and nobody can tell which one is meant"
+    return fitting[0], ""
 
 
 def _same(path: str, present: Sequence[Present]) -> Present | None:
