@@ -62,7 +62,7 @@ def name(wished: str, proposals: Sequence[str], taken: Collection[str]) -> str:
 
 
 def _slug(text: str) -> str:
-    plain = "".join(c for c in normalize("NFKD", text.lower()) if not category(c).startswith("M"))
+    plain = "".join(c for c in normalize("NFKD", text.casefold()) if not category(c).startswith("M"))
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:32].strip("-")
 
 

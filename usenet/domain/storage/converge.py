@@ -28,6 +28,8 @@ from usenet.domain.storage.steps import (
 )
 
 Drives = Mapping[str, DriveSettings]
+# These four and no others: glibc, by which systemd reads fstab, takes the rest as it stands.
+_ESCAPES = {ord(c): f"\\{ord(c):03o}" for c in " \t\n\\"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +144,10 @@ def _gone(drive: DriveSettings, held: Held, seen: Seen) -> str:
         return "it does not answer"
     if drive.read_only or not seen.stack:  # the one bears no marker that must be ours; the other knows of none
         return ""
-    if held.marker is None:  # of a directory nothing else tells that it is the one it was
-        return "it has no marker" if drive.path else ""
+    if held.marker is None:
+        # Somebody may have deleted it. That the drive is the one, only its serial tells then; of a directory, nothing.
+        same = any(one.drive.serial == drive.serial for one in seen.twins(drive.uuid) if held.source in one.devices)
+        return "" if same else "it has no marker"
     return "its marker is another drive's" if (held.marker.stack, held.marker.uuid) != (seen.stack, drive.uuid) else ""
 
 
@@ -216,5 +220,5 @@ def _lines(drives: Drives, seen: Seen) -> Iterator[str]:
 
 
 def escaped(path: str) -> str:
-    """A word as fstab writes it; these four, for glibc reads no others back."""
-    return "".join(f"\\{ord(c):03o}" if c in " \t\n\\" else c for c in path)
+    """A word as fstab writes it."""
+    return path.translate(_ESCAPES)

@@ -30,7 +30,7 @@ def read(content: str) -> Marker | None:
         if told["usenet"] != 1:
             return None
         stack, name, uuid = told["stack"], told["drive"], told["uuid"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     if not all(isinstance(one, str) for one in (stack, name, uuid)):
         return None
