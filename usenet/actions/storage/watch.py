@@ -77,11 +77,11 @@ class _Watch:
         self.tell(News(at=time.time(), text=text))
 
     def run(self, bell: Bell) -> NoReturn:
+        self.round()
         self.say("watching")
         while True:
-            self.round()
-            while not (bell.wait(TICK) or self.due()):
-                pass
+            if bell.wait(TICK) or self.due():
+                self.round()
 
     def due(self) -> bool:
         """Whether there is a reason to look though nothing rang: a silent death, a time that came, a new intent."""
