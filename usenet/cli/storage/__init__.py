@@ -6,6 +6,7 @@ app = Noun(help="List, add, remove and check the drives of the stack.")
 
 from usenet.cli.storage import (  # noqa: E402
     drives,  # noqa: F401 - it adds its verbs to the app
+    health,  # noqa: F401
     pool,  # noqa: F401
     sync,  # noqa: F401
     watch,  # noqa: F401

@@ -1,0 +1,54 @@
+"""Owner and mode of directories and of what is in them, asked of processes that may hang without us."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from usenet.adapters import shell
+from usenet.domain.errors import SystemFailure
+from usenet.domain.storage.checks import Entry
+from usenet.domain.storage.marker import FILE
+
+PATIENCE = 3.0
+LONGEST = 300.0  # to look at every file of a drive
+
+
+def look(paths: Sequence[str]) -> dict[str, Entry | None]:
+    """Each path, None for one that is no directory. SystemFailure when they don't answer in time."""
+    if not paths:
+        return {}
+    done = shell.run(("stat", "--format=%u %g %f %n", "--", *paths), timeout=PATIENCE)
+    found: dict[str, Entry | None] = dict.fromkeys(paths)
+    for line in done.out.splitlines():
+        uid, gid, mode, path = line.split(" ", 3)
+        if int(mode, 16) & 0o170000 == 0o040000:
+            found[path] = Entry(uid=int(uid), gid=int(gid), mode=int(mode, 16) & 0o7777)
+    return found
+
+
+def foreign(root: str, uid: int, gid: int) -> int:
+    """How many files and directories below `root`, on its filesystem, that user can't write to. SystemFailure."""
+    done = shell.run(_find(root, uid, gid, "-printf", "x"), timeout=LONGEST)
+    if not done.ok:
+        said = (done.err.strip() or "it said nothing").splitlines()[-1]
+        raise SystemFailure(f"find failed: {said}", hint="only root can look at every file: run it with sudo")
+    return len(done.out)
+
+
+def own_below(root: str, uid: int, gid: int) -> None:
+    """Give all that `foreign` counts to the user. SystemFailure."""
+    shell.checked(_find(root, uid, gid, "-exec", "chown", "-h", f"{uid}:{gid}", "{}", "+"), timeout=LONGEST * 4)
+    shell.checked(_find(root, uid, gid, "-exec", "chmod", "u+rwX", "{}", "+"), timeout=LONGEST * 4)
+
+
+def own(path: str, uid: int, gid: int, mode: int) -> None:
+    """Give one directory to the user. SystemFailure."""
+    shell.checked(("chown", f"{uid}:{gid}", "--", path))
+    shell.checked(("chmod", f"{mode:04o}", "--", path))
+
+
+def _find(root: str, uid: int, gid: int, *action: str) -> tuple[str, ...]:
+    mine = f"( -uid {uid} -perm -u+w -o -gid {gid} -perm -g+w -o -perm -o+w )".split()
+    kept = ("(", "-name", "lost+found", "-prune", "-o", "-true", ")")
+    named = ("!", "-name", FILE, "!", "-name", "lost+found", "!", "-type", "l")
+    return ("find", root, "-xdev", *kept, *named, "!", *mine, *action)
