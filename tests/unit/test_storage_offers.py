@@ -138,7 +138,8 @@ def test_an_array_is_one_offer_however_many_drives_it_lies_on() -> None:
     saved = facts("lsblk", "raid-five-disks")
     rows, table = drives.rows_of(json.dumps(saved["printed"])), mounts.parse(json.dumps(saved["findmnt"]))
 
-    assert usable(offers(machine(*drives.parse(rows, table)))) == {"/dev/md0": "tank"}
+    (tank,) = [one for one in offers(machine(*drives.parse(rows, table))) if one.label == "tank"]
+    assert (tank.devices, tank.label, tank.why) == (("/dev/md0",), "tank", "")
 
 
 def test_a_btrfs_over_two_drives_is_one_offer_with_both_devices() -> None:
