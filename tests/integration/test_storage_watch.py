@@ -162,7 +162,7 @@ def test_a_drive_that_is_pulled_while_it_is_written_to(bench: Bench, home: Stack
     place = home.home / "data" / "drives" / "films"
     with watching(home) as watch:
         docker("exec", "-d", container, "sh", "-c", WRITER)
-        wait(lambda: (place / "log").exists(), lambda: "nothing is written")
+        wait((place / "log").exists, lambda: "nothing is written")
         cable.pull()
         watch.until("lost", "films")
         wait(lambda: str(place) not in mounted(), lambda: "the dead mount is still there")

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -160,13 +161,24 @@ class Quiet:
         self.far.close()
 
 
-def test_the_bell_rings_for_a_device_and_not_for_nothing() -> None:
+@pytest.fixture
+def ring() -> Iterator[tuple[Quiet, Callable[[bool], uevents.Bell]]]:
     source = Quiet()
     mounts = os.open("/proc/self/mountinfo", os.O_RDONLY)
-    bell = uevents.Bell("/nowhere", source, mounts)
+    yield source, lambda concerns: uevents.Bell("/nowhere", source, mounts, lambda _: concerns)
+    os.close(mounts)
+    source.close()
+
+
+def test_the_bell_rings_for_a_device_and_not_for_nothing(ring) -> None:
+    source, bell = ring[0], ring[1](True)
     assert not bell.wait(0.05)
     source.far.send(b"x")
     assert bell.wait(10)
     assert not bell.wait(0.05), "what was heard is heard once"
-    os.close(mounts)
-    source.close()
+
+
+def test_it_does_not_ring_for_a_device_that_is_no_business_of_ours(ring) -> None:
+    source, bell = ring[0], ring[1](False)
+    source.far.send(b"x")
+    assert not bell.wait(0.2)

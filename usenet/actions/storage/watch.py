@@ -12,11 +12,11 @@ from typing import NoReturn
 from usenet.actions.storage import change
 from usenet.actions.storage.relief import Relief
 from usenet.actions.storage.shelf import Shelf, observe
-from usenet.adapters import files, mounts
+from usenet.adapters import files, mounts, signatures
 from usenet.adapters.home import Home
 from usenet.adapters.mounts import Mounted
 from usenet.adapters.storage import look, pulse, uevents, watching
-from usenet.adapters.storage.uevents import Bell
+from usenet.adapters.storage.uevents import Bell, Uevent
 from usenet.domain.errors import SystemFailure, UsenetError
 from usenet.domain.storage.alerts import sentence
 from usenet.domain.storage.converge import converge
@@ -55,8 +55,10 @@ def watch(home: Home, tell: Tell) -> NoReturn:
     shelf = observe(home.require())
     if os.geteuid() != 0:
         raise SystemFailure("only root can watch the drives: it mounts them", hint="run it with sudo")
-    with watching.alone(home), uevents.listen(shelf.seen.data) as bell:
-        _Watch(home, tell).run(bell)
+    with watching.alone(home):
+        loop = _Watch(home, tell)
+        with uevents.listen(shelf.seen.data, loop.concerns) as bell:
+            loop.run(bell)
 
 
 class _Watch:
@@ -69,6 +71,8 @@ class _Watch:
         self.table: tuple[Mounted, ...] = ()
         self.pulse = pulse.Pulse(self.answers)
         self.data = ""
+        self.uuids: frozenset[str] = frozenset()
+        self.devices: frozenset[str] = frozenset()
         self.written = 0.0
         self.again: float | None = None
         self.failures = 0
@@ -82,6 +86,15 @@ class _Watch:
         while True:
             if bell.wait(TICK) or self.due():
                 self.round()
+
+    def concerns(self, event: Uevent) -> bool:
+        """Whether a device is one of the stack's, or became one; a look at all of them costs fifty times as much."""
+        if not event.device or event.device in self.devices:
+            return True
+        try:
+            return event.action != "remove" and signatures.probe(event.device).uuid in self.uuids
+        except SystemFailure:  # nobody knows, so look
+            return True
 
     def due(self) -> bool:
         """Whether there is a reason to look though nothing rang: a silent death, a time that came, a new intent."""
@@ -132,6 +145,9 @@ class _Watch:
         for event in next_.events:
             self.tell(News(at=event.at, text=sentence(event), event=event.kind, drive=event.drive))
         self.again = next_.again
+        held = (place.held.source for place in shelf.seen.places.values() if place.held)
+        self.uuids = frozenset(drive.uuid for drive in shelf.drives.values()) - {""}
+        self.devices = frozenset((*held, *_devices(shelf)))
         self.relief.look(shelf)
         return next_
 
@@ -155,9 +171,12 @@ def _line(what: str, cure: str) -> str:
 
 
 def _tokens(shelf: Shelf) -> dict[str, str]:
+    return pulse.tokens((*_devices(shelf), *(drive.path for drive in shelf.drives.values() if drive.path)))
+
+
+def _devices(shelf: Shelf) -> list[str]:
     wanted = {drive.uuid for drive in shelf.drives.values()} - {""}
-    devices = [one.device for one in shelf.seen.offers if one.uuid in wanted]
-    return pulse.tokens((*devices, *(drive.path for drive in shelf.drives.values() if drive.path)))
+    return [one.device for one in shelf.seen.offers if one.uuid in wanted]
 
 
 def _due(shelf: Shelf, next_: Turn) -> list[Step]:

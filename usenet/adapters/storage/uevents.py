@@ -9,7 +9,7 @@ import os
 import select
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,11 +122,11 @@ def source(udev: Path = UDEV) -> Source:
 
 
 class Bell:
-    """Rings when a block device changes, or a mount below `data`."""
+    """Rings when a block device changes that `concerns` us, or a mount below `data`."""
 
-    def __init__(self, data: str, events: Source, mounts: int) -> None:
+    def __init__(self, data: str, events: Source, mounts: int, concerns: Callable[[Uevent], bool]) -> None:
         self._below = escaped(data).encode()
-        self._events, self._mounts = events, mounts
+        self._events, self._mounts, self._concerns = events, mounts, concerns
         self._table = self._relevant()
         self._poll = select.poll()
         self._poll.register(events.fileno(), select.POLLIN)
@@ -147,7 +147,7 @@ class Bell:
                 before, self._table = self._table, self._relevant()
                 if before != self._table:
                     return True
-            elif self._events.drain():
+            elif any(self._concerns(event) for event in set(self._events.drain())):
                 return True
         return False
 
@@ -158,12 +158,12 @@ class Bell:
 
 
 @contextmanager
-def listen(data: str) -> Iterator[Bell]:
-    """A bell for the stack with this data root."""
+def listen(data: str, concerns: Callable[[Uevent], bool]) -> Iterator[Bell]:
+    """A bell for the stack with this data root, for the devices that concern it."""
     events = source()
     mounts = os.open(MOUNTS, os.O_RDONLY)
     try:
-        yield Bell(data, events, mounts)
+        yield Bell(data, events, mounts, concerns)
     finally:
         os.close(mounts)
         with suppress(OSError):
