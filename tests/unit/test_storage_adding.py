@@ -86,6 +86,7 @@ def test_another_path_is_no_drive(word: str) -> None:
         ("9c1e-films", "there is no drive '9c1e-films'", "did you mean 9c1f-films?"),
         ("7fe3-e9b5", "there is no drive", "did you mean 7FE3-E9B5?"),
         ("meine filme", "there is no drive", "did you mean Meine Filme?"),
+        ("C0FFEE", "there is no drive", "did you mean c0ffee"),
         ("/dev/sdz1", "there is no drive", "did you mean /dev/sd"),
         ("", "there is no drive ''", "storage list --all"),
         ("nothing alike", "there is no drive", "see all with: usenet storage list --all"),
