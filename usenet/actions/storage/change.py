@@ -78,11 +78,10 @@ def add(home: Home, wish: Wish, *, dry_run: bool = False, say: Say) -> Changed:
     adding.check_marker(marker, shelf.seen.stack, called, adopt=wish.adopt)
     notes = adding.notes(new, shelf.seen, _readers(shelf))
     if dry_run:
-        marked = mark(called, new, shelf.seen)
-        planned = converge({**shelf.drives, called: new}, shelf.seen)
-        return Changed(
-            name=called, steps=(*([marked] if marked else []), *planned.steps), notes=notes, findings=planned.findings
-        )
+        marks = [one for one in [mark(called, new, shelf.seen)] if one and read(one.marker) != marker]
+        seen = replace(shelf.seen, directories=shelf.seen.directories | {new.path})
+        planned = converge({**shelf.drives, called: new}, seen)
+        return Changed(name=called, steps=(*marks, *planned.steps), notes=notes, findings=planned.findings)
     with files.lock(home.path, f"storage add {called}"):
         seen = replace(shelf.seen, stack=look.make_stack_id(home))
         if (marked := mark(called, new, seen)) and read(marked.marker) != marker:
@@ -101,11 +100,11 @@ def _meant(shelf: Shelf, offer: Offer | None, wish: Wish) -> tuple[str, DriveSet
         new = adding.settings(offer, wish.role, read_only=wish.read_only, needed=wish.needed)
         proposals: Sequence[str] = (offer.label, offer.drive.model, offer.uuid)
     else:
-        path = str(Path(wish.drive).resolve())
-        if not Path(path).is_dir():
+        if not look.is_directory(wish.drive):
             raise ValidationError(
                 f"{wish.drive} is no directory and no drive", hint="see all with: usenet storage list --all"
             )
+        path = str(Path(wish.drive).resolve())
         holding = holders.holding(shelf.host, path)
         adding.check_directory(path, shelf.seen, str(shelf.home.path), shelf.drives, holding[0] if holding else None)
         new = DriveSettings(
@@ -141,6 +140,7 @@ def apply(home: Home, *, say: Say, must: str = "", leave: Collection[str] = ()) 
     What fails for one drive is a finding, and the others go on; for the drive `must`, and for what is no drive's, it
     is raised. The drives `leave` are not mounted, though they could be.
     """
+    mounting.tidy()
     shelf = observe(home)
     planned = converge(shelf.drives, shelf.seen)
     failed: dict[str, Finding] = {}

@@ -14,7 +14,9 @@ from usenet.domain.settings import Settings, data_root
 from usenet.domain.storage import offers
 from usenet.domain.storage.intent import DriveSettings
 from usenet.domain.storage.offers import Offer
-from usenet.domain.storage.seen import Seen
+from usenet.domain.storage.seen import Held, Seen
+
+_SILENT = "does not answer: it was pulled out, or is broken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def observe(home: Home) -> Shelf:
         places=look.places(data, {name: bool(one.uuid) for name, one in drives.items()}, table),
         lines=fstab.lines(stack) if stack else (),
         drivers=look.drivers(),
-        directories=frozenset(one.path for one in drives.values() if one.path and Path(one.path).is_dir()),
+        directories=frozenset(one.path for one in drives.values() if one.path and look.is_directory(one.path)),
         stack=stack,
         uid=wanted.user.uid,
         gid=wanted.user.gid,
@@ -83,10 +85,17 @@ def rows(shelf: Shelf, *, all_: bool) -> list[Row]:
     return [row for row in (*absent, *found) if all_ or row.name or row.state == "can be added"]
 
 
-def _row(shelf: Shelf, offer: Offer, name: str) -> Row:
+def _held(shelf: Shelf, name: str) -> Held | None:
     place = shelf.seen.places.get(name)
-    if name and not offer.why:
-        state = "mounted" if place and place.held else "not mounted: usenet storage check --fix"
+    return place.held if place else None
+
+
+def _row(shelf: Shelf, offer: Offer, name: str) -> Row:
+    held = _held(shelf, name)
+    if held and not held.alive:
+        state = _SILENT
+    elif name and not offer.why:
+        state = "mounted" if held else "not mounted: usenet storage check --fix"
     else:
         state = offer.why or "can be added"
     return Row(
@@ -106,8 +115,10 @@ def _row(shelf: Shelf, offer: Offer, name: str) -> Row:
 
 def _absent(shelf: Shelf, name: str) -> Row:
     drive = shelf.drives[name]
-    place = shelf.seen.places.get(name)
-    state = "away" if drive.uuid else "mounted" if place and place.held else "not mounted"
+    held = _held(shelf, name)
+    state = "away" if drive.uuid else "mounted" if held else "not mounted"
+    if held and not held.alive:
+        state = _SILENT
     return Row(
         name=name, device=drive.path, type=drive.type, label="", uuid=drive.uuid, model="", serial=drive.serial, bus="",
         size=0, used=None, state=state,

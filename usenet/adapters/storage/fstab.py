@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from usenet.adapters import files, shell
@@ -19,21 +23,36 @@ def lines(stack: str, path: Path = PATH) -> tuple[str, ...]:
 
 def write(stack: str, wanted: tuple[str, ...], path: Path = PATH) -> None:
     """Let `wanted` be the mounts of a stack, in place of those that were there; systemd is told."""
-    before, _, after = _parted(_read(path), stack)
-    first, last = _marks(stack)
-    ours = [first, *wanted, last] if wanted else []
-    files.write(path, "".join(f"{line}\n" for line in (*before, *ours, *after)))
+    with _alone(path.parent):
+        before, _, after = _parted(_read(path), stack)
+        first, last = _marks(stack)
+        ours = [first, *wanted, last] if wanted else []
+        text = "".join(f"{line}\n" for line in (*before, *ours, *after))
+        files.write(path, text.encode(errors="surrogateescape"))
     if SYSTEMD.is_dir():
         shell.checked(("systemctl", "daemon-reload"), timeout=60)
 
 
-def _read(path: Path) -> list[str]:
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Two stacks of one machine write the same file, and each has a lock only of its own."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        return path.read_text().splitlines()
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: Path) -> list[str]:
+    """Its lines, whatever else than text is in them."""
+    try:
+        text = path.read_bytes().decode(errors="surrogateescape")
     except FileNotFoundError:
         return []
-    except (OSError, UnicodeDecodeError) as failure:
+    except OSError as failure:
         raise SystemFailure(f"{path} can't be read: {failure}", hint=f"look at: ls -l {path}") from failure
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _marks(stack: str) -> tuple[str, str]:

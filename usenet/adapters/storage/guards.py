@@ -64,12 +64,13 @@ def uppermost(path: Path) -> str:
     wanted, found = str(path), ""
     for line in Path("/proc/self/mounts").read_text(errors="surrogateescape").splitlines():
         source, target = line.split(" ")[:2]
-        if _plain(target) == wanted:
-            found = _plain(source)
+        if plain(target) == wanted:
+            found = plain(source)
     return found
 
 
-def _plain(word: str) -> str:
+def plain(word: str) -> str:
+    """A word of the kernel's mount tables, as it was before it was written there."""
     return re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), word)
 
 

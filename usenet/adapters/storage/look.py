@@ -74,6 +74,14 @@ def places(data: Path, names: Mapping[str, bool], table: Iterable[Mounted]) -> d
     return found
 
 
+def is_directory(path: str) -> bool:
+    """Whether there is such a directory, and it answers: that of a server that is gone does not."""
+    try:
+        return shell.run(("test", "-d", path), timeout=markers.PATIENCE).ok
+    except SystemFailure:  # too late is no
+        return False
+
+
 def _held(row: Mounted, *, device: bool) -> Held:
     marker, alive = markers.look(Path(row.mount.target))
     alive = alive and not (device and not _reads(row.source))

@@ -68,7 +68,12 @@ def show_directory(step: BindDirectory) -> None:
 
 
 def peek(device: str, kind: str, options: tuple[str, ...]) -> Marker | None:
-    """The marker on a drive that is not mounted, without a write to it. SystemFailure: mount's own words."""
+    """The marker on a drive that is not mounted, without a write to it; for a plain user None, root looks again.
+
+    SystemFailure: mount's own words.
+    """
+    if os.geteuid() != 0:
+        return None
     untouched = {"ext3": ("noload",), "ext4": ("noload",), "xfs": ("norecovery",)}.get(kind, ())
     quiet = ("ro", *untouched, *(one for one in options if one not in ("ro", "rw")))
     with _hidden(f"peek-{Path(device).name}") as place:
@@ -129,18 +134,29 @@ def detach(target: Path) -> None:
         shell.checked(("umount", "--lazy", str(target)), timeout=PATIENCE)
 
 
+def tidy() -> None:
+    """Take away what runs that were killed left out of sight."""
+    for place in HIDDEN.iterdir() if HIDDEN.is_dir() and os.geteuid() == 0 else ():
+        if not Path("/proc", place.name.rpartition(".")[2]).is_dir():
+            _remove(place)
+
+
 @contextmanager
 def _hidden(name: str) -> Iterator[Path]:
     """A private directory to mount on; what is mounted there goes at the end, and what a killed run left goes first."""
-    place = HIDDEN / name
+    tidy()
+    place = HIDDEN / f"{name}.{os.getpid()}"  # two stacks may give two drives one name
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _clear(place)
     try:
         yield place
     finally:
-        _clear(place)
-        with suppress(OSError):
-            place.rmdir()
+        _remove(place)
+
+
+def _remove(place: Path) -> None:
+    _clear(place)
+    with suppress(OSError):
+        place.rmdir()
 
 
 def _clear(place: Path) -> None:

@@ -10,6 +10,7 @@ from usenet.cli import console
 from usenet.cli.flags import FLAGS
 from usenet.cli.places import home
 from usenet.cli.storage import app
+from usenet.cli.storage.consent import through_root
 from usenet.domain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ def add(
     wish = storage.Wish(
         drive=drive, name=name, role=cast("Role", role), needed=not optional, read_only=read_only, adopt=adopt
     )
+    flags = {"--read-only": read_only, "--optional": optional, "--adopt": adopt}
+    words = ["storage", "add", f"--name={name}", f"--role={role}", *(flag for flag, on in flags.items() if on)]
+    through_root([*words, "--", drive], lambda: storage.add(home(), wish, dry_run=True, say=_say))
     done = storage.add(home(), wish, dry_run=FLAGS.dry_run, say=_say)
     _tell(done, f"{done.name}: added")
 
@@ -70,6 +74,7 @@ def remove(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     """Take a drive out of the stack; nothing on it is touched."""
     from usenet.actions import storage
 
+    through_root(["storage", "remove", "--", name], lambda: storage.remove(home(), name, dry_run=True, say=_say))
     _tell(storage.remove(home(), name, dry_run=FLAGS.dry_run, say=_say), f"{name}: removed")
 
 
@@ -80,11 +85,16 @@ def _say(step: Step) -> None:
 
 
 def _tell(done: Changed, words: str) -> None:
+    import shlex
+
+    from usenet.actions import storage
     from usenet.domain.storage.steps import describe
 
     def human() -> None:
         for step in done.steps if FLAGS.dry_run else ():
             console.line(describe(step))
+        for command in storage.command_lines(done.steps) if FLAGS.dry_run else ():
+            console.line(f"  {shlex.join(command)}")
         for note in done.notes:
             console.line(note)
         for finding in done.findings:
@@ -95,6 +105,7 @@ def _tell(done: Changed, words: str) -> None:
     told = {
         "drive": done.name,
         "steps": [describe(s) for s in done.steps],
+        "commands": storage.command_lines(done.steps),
         "notes": done.notes,
         "findings": done.findings,
     }

@@ -1,0 +1,147 @@
+"""fstab, guards, holders and rights, on files and processes of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.saved import only_path, program
+from usenet.adapters import shell
+from usenet.adapters.storage import fstab, guards, look, markers
+from usenet.cli.main import run
+from usenet.domain.errors import SystemFailure
+
+
+def test_our_lines_change_and_no_other_byte_does(tmp_path: Path) -> None:
+    path = tmp_path / "fstab"
+    theirs = b"# disks of Zo\xe9\x0c\nUUID=1 / ext4 defaults 0 1\n"
+    path.write_bytes(theirs)
+    fstab.write("one", ("a /a none bind 0 0",), path)
+    fstab.write("two", ("b /b none bind 0 0", "c /c none bind 0 0"), path)
+    fstab.write("one", ("d /d none bind 0 0",), path)
+    assert path.read_bytes().startswith(theirs)
+    assert (fstab.lines("one", path), len(fstab.lines("two", path))) == (("d /d none bind 0 0",), 2)
+    fstab.write("one", (), path)
+    fstab.write("two", (), path)
+    assert path.read_bytes() == theirs
+
+
+def test_fstab_is_made_where_there_is_none_and_a_lost_end_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "fstab"
+    assert fstab.lines("one", path) == ()
+    fstab.write("one", ("a /a none bind 0 0",), path)
+    text = path.read_text()
+    assert text.startswith("# usenet one")
+    path.write_text("".join(text.splitlines(keepends=True)[:-1]) + "UUID=1 / ext4 defaults 0 1\n")
+    broken = path.read_bytes()
+    with pytest.raises(SystemFailure, match="the line is missing that ends our part"):
+        fstab.write("one", (), path)
+    assert path.read_bytes() == broken
+
+
+def test_two_stacks_at_once_lose_no_line(tmp_path: Path) -> None:
+    path, stacks = tmp_path / "fstab", [f"s{n}" for n in range(8)]
+    children = []
+    for stack in stacks:
+        child = os.fork()
+        if child == 0:
+            for n in range(20):
+                fstab.write(stack, (f"{n} /{stack} none bind 0 0",), path)
+            os._exit(0)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * len(stacks)
+    assert [fstab.lines(stack, path) for stack in stacks] == [(f"19 /{stack} none bind 0 0",) for stack in stacks]
+
+
+@pytest.fixture
+def plain_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stack with a directory that can be added, and a user who may not mount; programs of this test are in bin."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "usenet.yaml").write_text("name: films\n")
+    (tmp_path / "old films").mkdir()
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    return home
+
+
+def state(home: Path) -> list[tuple[Path, int]]:
+    return [(path, path.stat().st_mtime_ns) for path in sorted(home.parent.rglob("*")) if path.name != "words"]
+
+
+def add(home: Path, *flags: str) -> int:
+    return run(["--home", str(home), *flags, "storage", "add", str(home.parent / "old films"), "--name", "old"])
+
+
+def test_a_plain_user_without_a_terminal_is_told_what_root_would_run(
+    plain_user: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = state(plain_user)
+    assert add(plain_user) == 5
+    told = capsys.readouterr()
+    assert f"bind {plain_user.parent}/old films to {plain_user}/data/drives/old" in told.out
+    assert "only root may do this, and there is no terminal to agree on" in told.err
+    assert f"-m usenet --home {plain_user} storage add --name=old --role=media -- '{plain_user.parent}/old films'" in (
+        told.err
+    )
+    assert state(plain_user) == before
+
+
+def test_a_plain_user_who_agrees_goes_through_sudo_and_ends_as_that_does(
+    plain_user: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = plain_user.parent / "words"
+    directory = plain_user.parent / "bin"
+    program(directory, "sudo", f'printf "%s\\n" "$@" > {words}; exit 3')
+    monkeypatch.setenv("PATH", only_path(directory))
+    before = state(plain_user)
+    assert add(plain_user, "--yes", "--json") == 3
+    given = words.read_text().splitlines()
+    assert given[:2] == ["--non-interactive", "--"]
+    assert given[3:] == [
+        *("-P", "-m", "usenet", "--home", str(plain_user), "--json", "--yes"),
+        *("storage", "add", "--name=old", "--role=media", "--", f"{plain_user.parent}/old films"),
+    ]
+    assert state(plain_user) == before
+
+
+def test_without_sudo_nothing_is_done(
+    plain_user: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(shell, "found", lambda name, real=shell.found: "" if name == "sudo" else real(name))
+    before = state(plain_user)
+    assert add(plain_user, "--yes") == 5
+    assert "there is no sudo on this machine" in capsys.readouterr().err
+    assert add(plain_user, "--dry-run") == 0
+    assert state(plain_user) == before
+
+
+@pytest.fixture
+def stale(tmp_path: Path) -> Iterator[Path]:
+    """A mounted directory whose server has stopped to answer."""
+    if os.geteuid() != 0 or not shell.found("mergerfs") or not Path("/dev/fuse").exists():
+        pytest.skip("only root may mount, with mergerfs and FUSE")
+    real, place = tmp_path / "real", tmp_path / "stale"
+    (real / "films").mkdir(parents=True)
+    place.mkdir()
+    server = subprocess.Popen(["mergerfs", "-f", "-o", "allow_other", str(real), str(place)])
+    try:
+        while not os.path.ismount(place):
+            assert server.poll() is None
+        server.send_signal(signal.SIGSTOP)
+        yield place
+    finally:
+        server.kill()
+        server.wait()
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def test_a_server_that_is_gone_holds_nobody_up(stale: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(markers, "PATIENCE", 0.5)
+    assert not look.is_directory(f"{stale}/films")
+    assert markers.look(stale) == (None, False)
+    assert guards.uppermost(stale) != ""

@@ -1,0 +1,47 @@
+"""Steps that need root, as a plain user: shown, then through sudo if the person agrees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from usenet.cli import console
+from usenet.cli.flags import FLAGS
+from usenet.cli.places import home
+from usenet.domain.errors import Interrupted, UsageError
+
+if TYPE_CHECKING:
+    from usenet.actions.storage import Changed
+
+
+def through_root(words: Sequence[str], plan: Callable[[], Changed]) -> None:
+    """Return where the verb can run as it is: as root, in a dry run, or because there is nothing to do.
+
+    Else its steps are shown and the same command, `words`, runs through sudo, with whose exit code this run ends.
+    SystemFailure without sudo, or without a terminal to agree on.
+    """
+    from usenet.actions.storage import rights
+    from usenet.domain.storage.steps import describe
+
+    if FLAGS.dry_run or not rights.missing():
+        return
+    steps = plan().steps
+    if not steps:
+        return
+    for step in steps:
+        console.say(describe(step))
+    command = rights.command(str(home().path), [*_flags(), *words], answers=not FLAGS.yes)
+    try:
+        answer = console.ask("this needs root: go on through sudo? [Y/n]", default="y", cure="")
+    except UsageError as mute:
+        raise rights.refused(command, "there is no terminal to agree on") from mute
+    if not answer.lower().startswith("y"):
+        raise Interrupted("nothing was changed")
+    raise typer.Exit(rights.take(command))
+
+
+def _flags() -> list[str]:
+    named = {"--json": FLAGS.json, "--quiet": FLAGS.quiet, "--verbose": FLAGS.verbose, "--yes": FLAGS.yes}
+    return [flag for flag, on in named.items() if on]
