@@ -14,7 +14,7 @@ from tests.unit.storage_kernel import DATA, DRIVES, HIDDEN, STACK, Directory, Di
 from usenet.domain.errors import ValidationError
 from usenet.domain.host import Filesystem
 from usenet.domain.storage import adding
-from usenet.domain.storage.converge import Converged, converge, mark, unmark
+from usenet.domain.storage.converge import Converged, converge, drive_of, mark, unmark
 from usenet.domain.storage.intent import DriveSettings
 from usenet.domain.storage.marker import Marker, read, text
 from usenet.domain.storage.seen import Seen
@@ -80,17 +80,17 @@ class Machine(Kernel):
         yield from self.apply()
 
     def apply(self) -> Iterator[None]:
-        """Take the steps. What is refused stops the steps of that place, and of no other."""
+        """Take the steps. What is refused for one drive stops its steps, and no other's."""
         wrong: set[str] = set()
-        steps = self.planned().steps
+        seen = self.seen()
         self.sweep()
-        for step in steps:
-            place = getattr(step, "target", getattr(step, "path", ""))
-            if place not in wrong:
+        for step in converge(self.settings, seen).steps:
+            name = drive_of(step, seen)
+            if name not in wrong:
                 try:
                     yield from self.take(step)
                 except Refused:
-                    wrong.add(place)
+                    wrong.add(name)
 
     def sweep(self) -> None:
         """Take away what a killed run left out of sight."""

@@ -12,7 +12,7 @@ from usenet.domain import mounts
 from usenet.domain.errors import ValidationError
 from usenet.domain.host import Filesystem, Host
 from usenet.domain.storage import kinds
-from usenet.domain.storage.intent import DRIVE_NAME, DriveSettings, Role
+from usenet.domain.storage.intent import DRIVE_NAME, POOL, DriveSettings, Role
 from usenet.domain.storage.marker import Marker
 from usenet.domain.storage.offers import Offer
 from usenet.domain.storage.seen import Seen
@@ -55,10 +55,12 @@ def name(wished: str, proposals: Sequence[str], taken: Collection[str]) -> str:
                 f"a drive can't be called {wished!r}",
                 hint="use small letters, digits and -, at most 32 of them, such as films-2",
             )
+        if wished == POOL:
+            raise ValidationError(f"no drive can be called {POOL}", hint=f"{POOL} is where drives are seen as one")
         return wished
     proposal = next((slug for one in proposals if (slug := _slug(one))), "drive")
     numbered = (proposal, *(f"{proposal[:28]}-{n}" for n in range(2, 1000)))
-    return next(one for one in numbered if one not in taken)
+    return next(one for one in numbered if one not in (*taken, POOL))
 
 
 def _slug(text: str) -> str:
