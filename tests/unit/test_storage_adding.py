@@ -141,7 +141,7 @@ def test_every_name_is_one_word_and_free(proposals: list[str], taken: set[str]) 
 
 @pytest.mark.parametrize("wished", ["..", "a/b", "A", "films\n", "-a", "a-", " ", "x" * 33, "ü", "a b", "a.b", "pool"])
 def test_a_name_that_could_be_a_path_or_an_option_is_refused(wished: str) -> None:
-    with pytest.raises(ValidationError, match="can('t)? be called"):
+    with pytest.raises(ValidationError, match="be called"):
         adding.name(wished, (), ())
 
 
