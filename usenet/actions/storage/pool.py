@@ -44,6 +44,11 @@ def create(home: Home, names: Sequence[str], *, policy: str, min_free: str, dry_
         raise ValidationError("there is no drive for a pool", hint="add one first: usenet storage add DRIVE")
     wanted = _settings({"drives": {name: BranchSettings() for name in members}}, policy, min_free)
     pools.check_members(members, shelf.drives, shelf.seen)
+    if closed := mergerfs.closed(Path(shelf.seen.data), shelf.seen.uid, shelf.seen.gid):
+        raise ValidationError(
+            f"user {shelf.seen.uid} may not go through {closed}, and mergerfs opens files as the user who asks",
+            hint=f"let others through, without reading: sudo chmod o+x {closed}",
+        )
     if shelf.settings.storage.pool not in (None, wanted):
         raise ValidationError("there is a pool already", hint="change it: usenet storage pool add, remove or policy")
     told = {"policy": policy, "min_free": min_free, "drives": {name: {} for name in members}}
@@ -66,11 +71,13 @@ def add(home: Home, names: Sequence[str], *, dry_run: bool = False, say: Say) ->
 
 def remove(home: Home, name: str, *, dry_run: bool = False, say: Say) -> Pooled:
     """Take a drive out of the pool; its files stay on it. SystemFailure while one is open by way of the pool."""
-    _, pool = existing(home)
+    shelf, pool = existing(home)
     if name not in pool.drives:
+        if pools.pool_steps(pool, shelf.drives, shelf.seen, seen_of(shelf)).steps:  # of a run that was killed
+            return _change(shelf, pool, lambda: None, "remove", dry_run, say)
         raise ValidationError(f"{name} is not in the pool", hint=f"there is: {', '.join(pool.drives)}")
     if dry_run:
-        return Pooled(steps=leaving(observe(home), name))
+        return Pooled(steps=leaving(shelf, name))
     with files.lock(home.path, "storage pool remove"):
         return Pooled(steps=_leave(home, name, say))
 
@@ -90,9 +97,10 @@ def policy(home: Home, policy: str, min_free: str, *, dry_run: bool = False, say
 
 def destroy(home: Home, *, dry_run: bool = False, say: Say) -> Pooled:
     """Take the pool away; every file stays on its drive. SystemFailure names who has one open, and nothing was done."""
-    shelf, _ = existing(home)
-    there = seen_of(shelf)
-    planned = pools.pool_steps(None, shelf.drives, shelf.seen, there)
+    shelf = observe(home.require())
+    planned = pools.pool_steps(None, shelf.drives, shelf.seen, seen_of(shelf))
+    if not planned.steps:
+        existing(home)
     if dry_run:
         return Pooled(steps=planned.steps)
     mergerfs.require()

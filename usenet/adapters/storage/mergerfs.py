@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from usenet.adapters import shell
@@ -92,6 +94,17 @@ def require() -> None:
         raise SystemFailure("only root can change the pool", hint="run it with sudo")
     if not shell.found("mergerfs"):
         raise SystemFailure("mergerfs is not installed", hint="install it: apt install mergerfs")
+
+
+def closed(path: Path, uid: int, gid: int) -> Path | None:
+    """The first directory above `path` that this user can't go through; None where there is none."""
+    for above in reversed(path.parents):
+        with suppress(FileNotFoundError):
+            seen = above.stat()
+            own = stat.S_IXUSR if seen.st_uid == uid else stat.S_IXGRP if seen.st_gid == gid else stat.S_IXOTH
+            if uid != 0 and not seen.st_mode & own:
+                return above
+    return None
 
 
 def holding(branch: Path, pool: Path) -> tuple[Holder, ...]:
