@@ -185,6 +185,19 @@ def test_the_mountpoint_of_what_leaves_is_guarded_whoever_made_it() -> None:
     assert DRIVES + "shows" in machine.guarded
 
 
+def test_no_drive_leaves_while_a_file_on_it_is_open() -> None:
+    machine, first, _ = shelf()
+    machine.open = {first}
+    assert run(machine.remove("films"))
+    assert list(machine.settings) == ["films"]
+    machine.settings = {}  # in an editor
+    run(machine.apply())
+    assert shown(machine) == {"films": "A"}
+    machine.open = set()
+    run(machine.apply())
+    assert shown(machine) == {}
+
+
 def test_a_lost_identity_takes_no_drive_away() -> None:
     machine, *_ = shelf()
     assert converge(machine.settings, replace(machine.seen(), stack="")).steps == ()
