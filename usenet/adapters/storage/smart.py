@@ -15,8 +15,7 @@ from usenet.domain.storage.health import Smart
 
 SYS = Path("/sys")
 PATIENCE = 15.0  # a drive that slept spins up first
-# Of smartctl's exit code: the drive did not open; it fails now.
-_CLOSED, _FAILS = 0x02, 0x08
+_CLOSED = 0x02  # of smartctl's exit code: the drive did not open
 # Numbers of ATA attributes that are 0 on a drive as it should be, and of an NVMe's log.
 _ATA = {5: "moved sectors", 187: "errors it could not mend", 197: "sectors it can't read", 198: "sectors it lost"}
 _NVME = {"media_errors": "errors it could not mend"}
@@ -55,7 +54,7 @@ def _read(told: Mapping[str, Any], code: int) -> Smart:
         return Smart(verdict="unknown", why=_why(told, code))
     nvme = told.get("nvme_smart_health_information_log", {})
     return Smart(
-        verdict="passed" if passed and not code & _FAILS else "failing",
+        verdict="passed" if passed else "failing",
         temperature=told.get("temperature", {}).get("current"),
         hours=told.get("power_on_time", {}).get("hours"),
         worn=nvme.get("percentage_used"),
