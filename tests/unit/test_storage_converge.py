@@ -198,6 +198,40 @@ def test_no_drive_leaves_while_a_file_on_it_is_open() -> None:
     assert shown(machine) == {}
 
 
+def test_why_a_mount_is_taken_away_is_said() -> None:
+    machine, first, _ = shelf()
+
+    def because() -> list[str]:
+        return [step.because for step in machine.planned().steps if isinstance(step, Detach)]
+
+    machine.pull(first)
+    assert because() == ["the drive is gone"]
+    machine.plug(first, 0)
+    assert because() == ["the drive is /dev/sdc1 now"]
+    machine.boot(lambda disks: disks)
+    first.marker = foreign("u-a")
+    assert because() == ["its marker is another drive's"]
+
+
+def test_what_the_machine_uses_for_itself_meanwhile_is_not_mounted_here() -> None:
+    machine, first, _ = shelf()
+    machine.mounts = []
+    machine.mounted_by_hand(first, "/var/lib/docker")
+    planned = machine.planned()
+    assert planned.steps == ()
+    assert [finding.what for finding in planned.findings] == ["/dev/sda1 holds /var/lib/docker of this machine"]
+
+
+def test_a_drive_that_is_only_read_may_bear_the_marker_of_another() -> None:
+    machine, _, second = shelf()
+    second.marker = foreign("u-b")
+    run(machine.add("u-b", "theirs", read_only=True, adopt=True))
+    assert shown(machine) == {"films": "A", "theirs": "B"}
+    assert second.marker == foreign("u-b")
+    finished(machine)
+    assert shown(machine) == {"films": "A", "theirs": "B"}
+
+
 def test_a_lost_identity_takes_no_drive_away() -> None:
     machine, *_ = shelf()
     assert converge(machine.settings, replace(machine.seen(), stack="")).steps == ()
