@@ -12,9 +12,8 @@ from usenet.domain.errors import SystemFailure
 from usenet.domain.storage.checks import InsideBind, Pair
 
 PATIENCE = 20.0
-# One file for each pair; what was made goes again however it ends. A pair with a directory that isn't there is silent.
+# One file for each pair, and it goes again. A pair with a directory that isn't there is silent.
 _SCRIPT = """
-trap 'rm -f "$one" "$two"' EXIT
 number=0
 while [ $# -gt 1 ]; do
     one="$1/.usenet-link-$$" two="$2/.usenet-link-$$"
