@@ -17,7 +17,7 @@ import pytest
 
 from tests.integration.conftest import Stack, docker, free_port
 from usenet.adapters.home import Home
-from usenet.adapters.storage import fstab, look
+from usenet.adapters.storage import fstab, guards, look
 
 HIDDEN = Path("/run/usenet/mounts")
 # Type → how it is made: the program, how it is told the label, and the least that it can be made on.
@@ -82,6 +82,16 @@ class Cable:
         )
         while not os.path.ismount(self.end):
             assert self.process.poll() is None
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Nothing at its end answers meanwhile."""
+        assert self.process
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def pull(self) -> None:
         """Kill the process that serves the images, as if all at its end had been pulled."""
@@ -159,7 +169,7 @@ def clear(stack: Stack) -> None:
         for target in sorted((t for t in mounted() if t.startswith(f"{stack.home}/")), reverse=True):
             call("umount", "--lazy", target, check=False)
     for place in (stack.home / "data" / "drives").glob("*"):
-        call("chattr", "-i", str(place), check=False)
+        guards.release(place)
     if known := look.stack_id(Home(stack.home)):
         fstab.write(known, ())
 
@@ -203,17 +213,29 @@ def inside(container: str, script: str) -> tuple[int, str]:
     return done.returncode, (done.stdout + done.stderr).strip()
 
 
-def put(drive: Loop, name: str, text: str, kind: str = "ext4") -> None:
-    """Write a file onto a drive that is not mounted, and give the drive to user 1000."""
-    helper = {"exfat": "exfat-fuse", "ntfs": "ntfs-3g"}.get(kind, kind)
+@contextmanager
+def by_hand(drive: Loop, kind: str = "ext4") -> Iterator[Path]:
+    """A drive mounted somewhere else for a while."""
     with TemporaryDirectory() as place:
-        call("mount", "-t", helper, drive.device, place)
+        call("mount", "-t", {"exfat": "exfat-fuse", "ntfs": "ntfs-3g"}.get(kind, kind), drive.device, place)
         try:
-            Path(place, name).write_text(text)
-            if helper == kind:
-                os.chown(place, 1000, 1000)
+            yield Path(place)
         finally:
             call("umount", place)
+
+
+def put(drive: Loop, name: str, text: str, kind: str = "ext4") -> None:
+    """Write a file onto a drive that is not mounted, and give the drive to user 1000."""
+    with by_hand(drive, kind) as place:
+        (place / name).write_text(text)
+        if kind not in ("exfat", "ntfs"):
+            os.chown(place, 1000, 1000)
+
+
+def holding(path: Path) -> subprocess.Popen[bytes]:
+    """A process that has a file open."""
+    with path.open() as file:
+        return subprocess.Popen(["sleep", "300"], stdin=file)
 
 
 def hidden() -> list[str]:

@@ -178,6 +178,44 @@ def test_a_read_only_drive_gets_not_one_byte(bench: Bench, home: Stack) -> None:
     assert inside(container, "touch /data/drives/locked/new")[0] != 0
 
 
+def test_a_full_drive_stays_outside(bench: Bench, home: Stack) -> None:
+    drive = bench.drive()
+    with drives.by_hand(drive) as place:
+        drives.call("sh", "-c", f"cat /dev/zero > {place}/big || true")
+        drives.call("sh", "-c", f"while mkdir {place}/d$((n=n+1)) 2>/dev/null; do :; done")  # the last blocks too
+    before = drives.mounted(), (home.home / "usenet.yaml").read_text()
+    told = home.run("storage", "add", drive.device, "--name", "films", code=5).stderr
+    assert "no space left to write" in told
+    assert (drives.mounted(), (home.home / "usenet.yaml").read_text()) == before
+    with drives.by_hand(drive) as place:
+        (place / "big").unlink()
+    home.run("storage", "add", drive.device, "--name", "films")
+
+
+def test_a_server_that_is_gone_holds_nobody_up(bench: Bench, home: Stack) -> None:
+    drive, cable = bench.drive(), bench.cable()
+    (cable.end / "film").write_text("x")
+    (cable.end / "old").mkdir()
+    home.run("storage", "add", str(cable.end / "old"), "--name", "old")
+    home.run("storage", "add", drive.device, "--name", "films")
+    held = home.home / "data" / "drives" / "films" / "held"
+    held.write_text("x")
+    # A process of its own: whoever closes a file of a silent server waits for it.
+    other = drives.holding(cable.end / "film")
+    holder = drives.holding(held)
+    try:
+        with cable.silent():
+            assert f"sleep ({holder.pid}): {held}" in home.run("storage", "remove", "films", code=5).stderr
+            home.run("storage", "list")
+            home.run("storage", "add", str(cable.end / "old" / "x"), code=3)
+    finally:
+        for one in (holder, other):
+            one.kill()
+            one.wait()
+    home.run("storage", "remove", "films")
+    home.run("storage", "remove", "old")
+
+
 def test_names_and_places_that_cannot_be(bench: Bench, home: Stack) -> None:
     drive = bench.drive()
     for name in ("../x", "a/b", "..", ".", "A", "-a", "a\nb", "x" * 33):
