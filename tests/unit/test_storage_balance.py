@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.killing import killed
 from usenet.adapters.home import Home
-from usenet.adapters.storage import balancing
+from usenet.adapters.storage import balancing, leases
 from usenet.domain.errors import SystemFailure, UsenetError
 from usenet.domain.storage.balance import TOLERANCE, Branch, Item, Move, plan
 
@@ -209,22 +209,37 @@ def test_an_open_file_stays(bed, mode):
     assert (bed.names("a"), bed.names("b")) == (list(PATHS), [])
 
 
-def test_who_opens_a_file_while_it_is_moved_loses_nothing(bed, monkeypatch):
-    real = balancing._publish
-    threads = []
+@pytest.mark.parametrize("late", [False, True])
+def test_who_opens_a_file_while_it_is_moved_loses_nothing(bed, monkeypatch, late):
+    """`late`: right after it was asked whether somebody waits, and nobody did."""
+    real, real_check = balancing._publish, leases.Alone.check
+    threads: list[threading.Thread] = []
+    published: list[bool] = []
 
     def write() -> None:
         with bed.file.open("ab") as file:  # waits until the file is let go
             file.write(b"more")
 
-    def publish(*arguments: object) -> None:
-        real(*arguments)
+    def come() -> None:
         threads.append(threading.Thread(target=write))
         threads[0].start()
         while "BREAKING" not in Path("/proc/locks").read_text():
             pass
 
+    def publish(*arguments: object) -> None:
+        real(*arguments)
+        published.append(True)
+
+    def check(self: leases.Alone) -> None:
+        now = bool(published) and not threads
+        if now and not late:
+            come()
+        real_check(self)
+        if now and late:
+            come()
+
     monkeypatch.setattr(balancing, "_publish", publish)
+    monkeypatch.setattr(leases.Alone, "check", check)
     assert bed.run() == "it was opened meanwhile"
     threads[0].join()
     assert (bed.names("a"), bed.names("b")) == (list(PATHS), [])

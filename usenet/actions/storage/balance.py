@@ -10,7 +10,7 @@ from pathlib import Path
 from usenet.actions.storage.shelf import Shelf, observe
 from usenet.adapters import mounts
 from usenet.adapters.home import Home
-from usenet.adapters.storage import balancing, mergerfs
+from usenet.adapters.storage import balancing, guards, mergerfs
 from usenet.domain.errors import SystemFailure, ValidationError
 from usenet.domain.storage import balance as plans
 from usenet.domain.storage import kinds
@@ -48,9 +48,9 @@ def balance(home: Home, *, dry_run: bool = False, say: Callable[[Move], None]) -
     with balancing.alone(home):
         note = balancing.recover(home, roots)
         done, left = [], []
-        kept = _kept(home)
+        kept, sources = _kept(home), _sources(roots)
         for move in _plan(home, roots):
-            if _roots(observe(home)) != roots:
+            if _sources(roots) != sources:
                 raise SystemFailure("a drive of the pool came or went", hint="run the same again")
             say(move)
             if why := balancing.move(move, roots, kept, home):
@@ -71,6 +71,11 @@ def _roots(shelf: Shelf) -> dict[str, Path]:
     if len(roots) < 2:
         raise ValidationError("the pool has fewer than two drives to write to", hint="see: usenet storage pool show")
     return roots
+
+
+def _sources(roots: dict[str, Path]) -> list[str]:
+    """What is mounted at each drive's place; cheap enough to be asked before each file."""
+    return [guards.uppermost(root) for root in roots.values()]
 
 
 def _kept(home: Home) -> int:

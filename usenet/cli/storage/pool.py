@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,8 +12,11 @@ from usenet.cli.flags import FLAGS
 from usenet.cli.noun import Noun
 from usenet.cli.places import home
 from usenet.cli.storage import app
+from usenet.cli.storage.consent import through_root
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from usenet.actions.storage.pool import Pooled
     from usenet.domain.storage.balance import Move
     from usenet.domain.storage.converge import Finding
@@ -36,8 +40,9 @@ def create(
     """Show drives as one at <data>/drives/pool; running containers see it at once."""
     from usenet.actions.storage import pool as action
 
-    done = action.create(home(), names or (), policy=policy, min_free=min_free, dry_run=FLAGS.dry_run, say=_say)
-    _tell(done, "the pool is there")
+    do = partial(action.create, home(), names or (), policy=policy, min_free=min_free, say=_say)
+    words = ["create", f"--policy={policy}", f"--min-free={min_free}", "--", *(names or ())]
+    _tell(_through_root(words, do), "the pool is there")
 
 
 @pool.command()
@@ -62,7 +67,8 @@ def add(names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Driv
     """Let drives join the pool; nothing is unmounted."""
     from usenet.actions.storage import pool as action
 
-    _tell(action.add(home(), names, dry_run=FLAGS.dry_run, say=_say), f"in the pool: {', '.join(names)}")
+    do = partial(action.add, home(), names, say=_say)
+    _tell(_through_root(["add", "--", *names], do), f"in the pool: {', '.join(names)}")
 
 
 @pool.command()
@@ -70,7 +76,10 @@ def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A drive of 
     """Take a drive out of the pool; its files stay on it. Refused while one of them is open."""
     from usenet.actions.storage import pool as action
 
-    _tell(action.remove(home(), name, dry_run=FLAGS.dry_run, say=_say), f"{name}: out of the pool")
+    _tell(
+        _through_root(["remove", "--", name], partial(action.remove, home(), name, say=_say)),
+        f"{name}: out of the pool",
+    )
 
 
 @pool.command("policy")
@@ -80,7 +89,8 @@ def policy_(
     """Change which drive gets a new file."""
     from usenet.actions.storage import pool as action
 
-    _tell(action.policy(home(), policy, min_free, dry_run=FLAGS.dry_run, say=_say), "changed")
+    words = ["policy", f"--min-free={min_free}", "--", *([policy] if policy else [])]
+    _tell(_through_root(words, partial(action.policy, home(), policy, min_free, say=_say)), "changed")
 
 
 @pool.command()
@@ -88,7 +98,8 @@ def destroy() -> None:
     """Take the pool away; every file stays on its drive."""
     from usenet.actions.storage import pool as action
 
-    _tell(action.destroy(home(), dry_run=FLAGS.dry_run, say=_say), "the pool is gone; every file is on its drive")
+    done = _through_root(["destroy"], partial(action.destroy, home(), say=_say))
+    _tell(done, "the pool is gone; every file is on its drive")
 
 
 @pool.command()
@@ -111,6 +122,13 @@ def balance() -> None:
             console.line("nothing to do")
 
     console.show(done, human)
+
+
+def _through_root(words: Sequence[str], do: Callable[..., Pooled]) -> Pooled:
+    from usenet.actions.storage import Changed
+
+    through_root(["storage", "pool", *words], lambda: Changed(steps=do(dry_run=True).steps))
+    return do(dry_run=FLAGS.dry_run)
 
 
 def _move(move: Move) -> None:
@@ -150,4 +168,9 @@ def _tell(done: Pooled, words: str) -> None:
         if not FLAGS.dry_run:
             console.say(words)
 
-    console.show({"steps": [describe(step) for step in done.steps], "findings": done.findings}, human)
+    told = {
+        "steps": [describe(step) for step in done.steps],
+        "commands": [command for step in done.steps for command in commands(step)],
+        "findings": done.findings,
+    }
+    console.show(told, human)
