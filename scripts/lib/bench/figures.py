@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import drives
 from bench.scratch import Scratch, Stack, usenet
 from bench.timing import Figure, Measured, Series, in_turns, ratio, run, timed
 
@@ -161,8 +162,9 @@ FIGURES: dict[str, Measure] = {
     "up": up,
     "up-checked": up_checked,
     "hardware": hardware,
+    "storage": drives.storage,
 }
-NEED_ENGINE = frozenset({"status", "up", "up-checked"})
+NEED_ENGINE = frozenset({"status", "up", "up-checked", "storage"})
 NEED_COMPOSE = NEED_ENGINE | {"plan", "scale", "hardware"}
 
 
