@@ -12,7 +12,7 @@ from tests.unit.storage_kernel import DRIVES, STACK, Directory, Disk
 from tests.unit.storage_model import Machine, cycles, foreign, run
 from tests.unit.storage_settled import settled, shown, without_markers
 from usenet.domain.host import Drive, Filesystem
-from usenet.domain.storage.converge import converge
+from usenet.domain.storage.converge import converge, mark
 from usenet.domain.storage.intent import DriveSettings
 from usenet.domain.storage.marker import Marker
 from usenet.domain.storage.offers import Offer
@@ -230,6 +230,22 @@ def test_a_drive_that_is_only_read_may_bear_the_marker_of_another() -> None:
     assert second.marker == foreign("u-b")
     finished(machine)
     assert shown(machine) == {"films": "A", "theirs": "B"}
+
+
+def test_a_drive_that_a_person_has_mounted_for_writing_is_shown_read_only_where_that_is_wanted() -> None:
+    machine, _, second = shelf()
+    machine.mounted_by_hand(second, "/media/anna/B")
+    run(machine.add("u-b", "shows", read_only=True))
+    assert machine.top(DRIVES + "shows") == replace(
+        machine.top("/media/anna/B"), target=DRIVES + "shows", read_only=True
+    )
+    finished(machine)
+
+
+def test_nobody_is_marked_while_a_copy_is_there() -> None:
+    machine, first, _ = shelf()
+    machine.plug(Disk(serial="COPY", uuid="u-a", marker=first.marker), 4)
+    assert mark("films", machine.settings["films"], machine.seen()) is None
 
 
 def test_a_lost_identity_takes_no_drive_away() -> None:
