@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,21 +55,32 @@ def run(
 
     Raises SystemFailure when the program is missing or doesn't end in `timeout` seconds (it is then killed).
     """
+    process = subprocess.Popen(
+        _located(arguments),
+        stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=cwd,
+        env=_environment(environment),
+        text=True,
+        errors="replace",
+    )
     try:
-        ended = subprocess.run(
-            _located(arguments),
-            capture_output=True,
-            timeout=timeout,
-            cwd=cwd,
-            env=_environment(environment),
-            **({"input": text} if text is not None else {"stdin": subprocess.DEVNULL}),
-            text=True,
-            errors="replace",
-            check=False,
-        )
+        out, err = process.communicate(text, timeout=timeout)
     except subprocess.TimeoutExpired as late:
         raise SystemFailure(f"{arguments[0]} did not end within {timeout:g} s") from late
-    return Done(ended.returncode, ended.stdout, ended.stderr)
+    finally:
+        _end(process)
+    return Done(process.returncode, out, err)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Kill the process if it lives, and don't wait for one that a filesystem without an answer keeps in the kernel."""
+    process.kill()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=1)
+    for stream in filter(None, (process.stdin, process.stdout, process.stderr)):
+        stream.close()
 
 
 def checked(arguments: Sequence[str], *, timeout: float = 10, environment: Mapping[str, str] | None = None) -> str:
