@@ -98,7 +98,8 @@ def _until(path: Path) -> float:
 @contextmanager
 def _shelf(stack: Stack, image: Path) -> Iterator[_Shelf]:
     """The stack runs, on a data root that is shared; what is mounted below it is taken away at the end."""
-    from usenet.adapters.storage import guards
+    from usenet.adapters.home import Home
+    from usenet.adapters.storage import fstab, guards, look
 
     (service,) = (stack.home / "services").iterdir()
     service.write_text(service.read_text().replace('"wants": {', '"wants": {"data": "write", '))
@@ -116,6 +117,8 @@ def _shelf(stack: Stack, image: Path) -> Iterator[_Shelf]:
     finally:
         stack.clear()
         _unmount(data)
+        if known := look.stack_id(Home(stack.home)):
+            fstab.write(known, ())
         for device in run(["losetup", "--noheadings", "--output", "NAME", "--associated", str(image)])[1].split():
             run(["losetup", "--detach", device])
         guards.release(data / "drives" / "bench")
