@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import drives
+from bench import drives, watch
 from bench.scratch import Scratch, Stack, usenet
 from bench.timing import Figure, Measured, Series, in_turns, ratio, run, timed
 
@@ -163,8 +163,9 @@ FIGURES: dict[str, Measure] = {
     "up-checked": up_checked,
     "hardware": hardware,
     "storage": drives.storage,
+    "watch": watch.watch,
 }
-NEED_ENGINE = frozenset({"status", "up", "up-checked", "storage"})
+NEED_ENGINE = frozenset({"status", "up", "up-checked", "storage", "watch"})
 NEED_COMPOSE = NEED_ENGINE | {"plan", "scale", "hardware"}
 
 

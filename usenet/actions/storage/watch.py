@@ -66,6 +66,7 @@ class _Watch:
 
     def __init__(self, home: Home, tell: Tell) -> None:
         self.home, self.tell = home, tell
+        self.bell: Bell
         self.memory = watching.load(home)
         self.relief = Relief(self.memory, self.say)
         self.table: tuple[Mounted, ...] = ()
@@ -81,6 +82,7 @@ class _Watch:
         self.tell(News(at=time.time(), text=text))
 
     def run(self, bell: Bell) -> NoReturn:
+        self.bell = bell
         self.round()
         self.say("watching")
         while True:
@@ -112,7 +114,7 @@ class _Watch:
         """Look, do what is to be done, and tell. A failure is told once, and tried again later and later."""
         self.written = self._written()
         try:
-            shelf = observe(self.home)
+            shelf = self.look()
             next_ = self.note(shelf)
             if _due(shelf, next_):
                 shelf = self.mend(next_.mount)
@@ -124,6 +126,10 @@ class _Watch:
             self.failures += 1
             self.again = time.time() + min(TICK * 2 ** (self.failures - 1), LONGEST)
 
+    def look(self) -> Shelf:
+        self.bell.begin()
+        return observe(self.home)
+
     def mend(self, ready: Collection[str]) -> Shelf:
         """Take away what is dead, mount those of `ready`; the drives after that."""
         with files.lock(self.home.path, "storage watch"):
@@ -132,7 +138,7 @@ class _Watch:
         for finding in done.findings:
             if finding.drive in ready:
                 self.say(_line(f"{finding.drive}: {finding.what}", finding.cure))
-        shelf = observe(self.home)
+        shelf = self.look()
         self.note(shelf, tried=ready)
         return shelf
 

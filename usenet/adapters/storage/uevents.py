@@ -127,10 +127,14 @@ class Bell:
     def __init__(self, data: str, events: Source, mounts: int, concerns: Callable[[Uevent], bool]) -> None:
         self._below = escaped(data).encode()
         self._events, self._mounts, self._concerns = events, mounts, concerns
-        self._table = self._relevant()
+        self.begin()
         self._poll = select.poll()
         self._poll.register(events.fileno(), select.POLLIN)
         self._poll.register(mounts, select.POLLPRI)
+
+    def begin(self) -> None:
+        """Call it before a look: what changes from now on rings, even if it changes back to what was before."""
+        self._table = self._relevant()
 
     def wait(self, seconds: float) -> bool:
         """Wait so long at most; whether it rang. What follows within a moment is heard as one."""
@@ -144,8 +148,7 @@ class Bell:
     def _heard(self, seconds: float) -> bool:
         for descriptor, _ in self._poll.poll(seconds * 1000):
             if descriptor == self._mounts:
-                before, self._table = self._table, self._relevant()
-                if before != self._table:
+                if self._relevant() != self._table:
                     return True
             elif any(self._concerns(event) for event in set(self._events.drain())):
                 return True
