@@ -270,4 +270,4 @@ def test_what_is_told_before() -> None:
     assert any("no hardlinks" in note for note in adding.notes(travel, SEEN, []))
     assert adding.notes(FILMS, SEEN, []) == ("seen by: no service that is on",)
     private = Seen(data="/srv/usenet", shared=False)
-    assert any("restart" in note for note in adding.notes(FILMS, private, []))
+    assert any("usenet services up" in note for note in adding.notes(FILMS, private, []))

@@ -71,7 +71,7 @@ def add(home: Home, wish: Wish, *, dry_run: bool = False, say: Say) -> Changed:
     """
     home.require()
     shelf = observe(home)
-    offer = adding.find(wish.drive, shelf.seen.offers)
+    offer = adding.find(look.device(wish.drive, (one.device for one in shelf.seen.offers)), shelf.seen.offers)
     called, new = _meant(shelf, offer, wish)
     known = adding.joined(shelf.drives, called, new)
     marker = _peek(offer, shelf.seen) if offer else markers.look(Path(new.path))[0]
@@ -97,6 +97,7 @@ def add(home: Home, wish: Wish, *, dry_run: bool = False, say: Say) -> Changed:
 def _meant(shelf: Shelf, offer: Offer | None, wish: Wish) -> tuple[str, DriveSettings]:
     """The name of a drive and what usenet.yaml is to keep of it."""
     if offer:
+        adding.check_drive(offer, shelf.host, shelf.drives)
         new = adding.settings(offer, wish.role, read_only=wish.read_only, needed=wish.needed)
         proposals: Sequence[str] = (offer.label, offer.drive.model, offer.uuid)
     else:
@@ -125,8 +126,11 @@ def _readers(shelf: Shelf) -> tuple[str, ...]:
 
 
 def _peek(offer: Offer, seen: Seen) -> Marker | None:
-    if offer.filesystem and offer.filesystem.mounts:
-        return markers.look(Path(offer.filesystem.mounts[0].target))[0]
+    own = next((place.held for place in seen.places.values() if place.held and place.held.source == offer.device), None)
+    if own:
+        return own.marker
+    if elsewhere := seen.elsewhere(offer):
+        return markers.look(Path(elsewhere))[0]
     kind = kinds.driver(offer.type, seen.drivers)
     if not kind:
         raise ValidationError(kinds.missing(offer.type), where=offer.device)

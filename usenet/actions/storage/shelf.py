@@ -39,7 +39,7 @@ def observe(home: Home) -> Shelf:
     host = hardware.look()
     table = mounts.look()
     data = Path(data_root(wanted.data, str(home.path)))
-    keep = (str(home.path), host.engine.root if host.engine else "/var/lib/docker")
+    keep = (str(home.path), str(data), host.engine.root if host.engine else "/var/lib/docker")
     drives = wanted.storage.drives
     stack = look.stack_id(home)
     seen = Seen(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from usenet.adapters import files, shell
@@ -65,13 +67,25 @@ def places(data: Path, names: Mapping[str, bool], table: Iterable[Mounted]) -> d
         path = Path(row.mount.target)
         if path.parent == root and row.source != guards.SOURCE:
             held[path.name] = row
-    found: dict[str, Place] = {}
-    for name in dict.fromkeys((*names, *held)):
+
+    def look(name: str) -> Place:
         on = held.get(name)
-        found[name] = (
-            Place(held=_held(on, device=names.get(name, False))) if on else Place(guarded=guards.guarded(root / name))
-        )
-    return found
+        if on is None:
+            return Place(guarded=guards.guarded(root / name))
+        return Place(held=_held(on, device=names.get(name, False)))
+
+    everything = tuple(dict.fromkeys((*names, *held)))
+    # At the same time: those that hang cost their time-out once.
+    with ThreadPoolExecutor(max(len(everything), 1)) as pool:
+        return dict(zip(everything, pool.map(look, everything), strict=True))
+
+
+def device(word: str, known: Iterable[str]) -> str:
+    """That of the `known` devices to which `word` is another way, such as /dev/disk/by-id/…; else `word`."""
+    if not word.startswith("/dev/"):
+        return word
+    meant = Path(word).resolve()
+    return next((one for one in known if Path(one).resolve() == meant), word)
 
 
 def is_directory(path: str) -> bool:
@@ -83,9 +97,22 @@ def is_directory(path: str) -> bool:
 
 
 def _held(row: Mounted, *, device: bool) -> Held:
+    if device and _is_another(row):
+        return Held(source=row.source, read_only="ro" in row.mount.options, alive=False)
     marker, alive = markers.look(Path(row.mount.target))
     alive = alive and not (device and not _reads(row.source))
     return Held(source=row.source, read_only="ro" in row.mount.options, alive=alive, marker=marker)
+
+
+def _is_another(row: Mounted) -> bool:
+    """Whether the device that has the name now is not the one that was mounted, as after pulling and plugging in."""
+    if row.device.startswith("0:"):  # made up by the filesystem, as btrfs and FUSE do
+        return False
+    try:
+        now = Path(row.source).stat().st_rdev
+    except OSError:
+        return True
+    return f"{os.major(now)}:{os.minor(now)}" != row.device
 
 
 def _reads(device: str) -> bool:

@@ -141,5 +141,5 @@ def check_marker(marker: Marker | None, stack: str, called: str, *, adopt: bool)
 def notes(new: DriveSettings, seen: Seen, readers: Sequence[str]) -> tuple[str, ...]:
     """What a person should know before: who will see it, and what the filesystem costs."""
     who = ", ".join(readers) or "no service that is on"
-    wrong = () if seen.shared else ("containers that run now see it after: usenet services restart",)
+    wrong = () if seen.shared else ("containers that run now see it after: usenet services up",)
     return (f"seen by: {who}", *wrong, *kinds.costs(new.type))
