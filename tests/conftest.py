@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -23,6 +24,9 @@ for _name in [name for name in os.environ if name.startswith(("USENET_", "COMPOS
     del os.environ[_name]
 for _name in ("DOCKER_CONTEXT", "PYTHONWARNINGS", "PYTHONDEVMODE"):
     os.environ.pop(_name, None)
+
+# Who starts the tests in the background may have them ignore Ctrl-C, and all that they start with them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
