@@ -34,6 +34,14 @@ ANCHORS = {
     "usenet deploy, nothing to do": "docker compose up -d",
     "services up, 3 with checks inside": "docker compose up -d --wait",
     "usenet hardware list": "lsblk --json -O; docker compose version",
+    "attach, storage add → visible": "losetup, mount by hand → visible",
+    "mount → visible inside": "losetup, mount by hand → visible",
+    "watch, attach → visible inside": "losetup, mount by hand → visible",
+    "watch, idle, processor": "the goal itself",
+    "watch, memory": "the goal itself",
+    "model: 64 drives": "none",
+    "check --fix, 3 drives": "mount, 3 times by hand",
+    "storage status, 3 drives": "mount, 3 times by hand",
 }
 
 

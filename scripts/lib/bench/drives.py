@@ -30,7 +30,7 @@ def storage(now: Round) -> Iterator[Figure]:
         return
     stack = now.scratch.stack((1,), checked=False)
     with _shelf(stack, now.scratch.folder / "drive.img") as shelf:
-        found = in_turns({"hand": shelf.by_hand, "ours": shelf.by_us}, now.times(50, 10))
+        found = in_turns({"hand": shelf.by_hand, "ours": shelf.by_us}, now.times(50, 4))
         mounts = Series(tuple(shelf.mounts[-len(found["ours"].seconds) :]))
     # A person waits here, for all that is looked at before; how soon the watch shows a known drive is its own figure.
     yield _late("attach, storage add → visible", found["ours"], found["hand"], None)

@@ -29,12 +29,12 @@ def watch(now: Round) -> Iterator[Figure]:
         return
     stack = now.scratch.stack((1,), checked=False)
     with _shelf(stack, now.scratch.folder / "watched.img") as place:
-        hand = Series(tuple(place.by_hand() for _ in range(now.times(50, 10))))
+        hand = Series(tuple(place.by_hand() for _ in range(now.times(50, 4))))
         device = place._plug()
         run(stack.usenet("storage", "add", device, "--name", "bench"))
         with _watching(stack) as (process, told):
             busy, memory = _idle(process.pid, now.times(60, 10)), _memory(process.pid)
-            ours = Series(tuple(_appears(place, told) for _ in range(now.times(50, 10))))
+            ours = Series(tuple(_appears(place, told) for _ in range(now.times(50, 4))))
         run(stack.usenet("storage", "remove", "bench"))
     yield _late("watch, attach → visible inside", ours, hand, 1.0)
     yield _limit("watch, idle, processor", busy, f"{busy * 100:.2f} %", "≤ 0.5 %", busy <= 0.005)

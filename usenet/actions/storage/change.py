@@ -12,12 +12,13 @@ from pathlib import Path
 from usenet.actions import catalog
 from usenet.actions.storage import pool
 from usenet.actions.storage.shelf import Shelf, observe
-from usenet.adapters import files, settings
+from usenet.adapters import files, mounts, settings
 from usenet.adapters.home import Home
+from usenet.adapters.storage import eject as power
 from usenet.adapters.storage import fstab, guards, look, markers, mounting
 from usenet.domain import mounts as holders
 from usenet.domain.binds import sees_drives
-from usenet.domain.errors import UsenetError, ValidationError
+from usenet.domain.errors import SystemFailure, UsenetError, ValidationError
 from usenet.domain.storage import adding, kinds
 from usenet.domain.storage.converge import Converged, Finding, converge, drive_of, mark, unmark
 from usenet.domain.storage.intent import DriveSettings, Role
@@ -191,8 +192,10 @@ def _take(step: Step, shelf: Shelf) -> None:
             fstab.write(shelf.seen.stack, lines)
 
 
-def remove(home: Home, name: str, *, dry_run: bool = False, say: Say) -> Changed:
+def remove(home: Home, name: str, *, eject: bool = False, dry_run: bool = False, say: Say) -> Changed:
     """Take a drive out of the stack: unmounted first, then forgotten. Its mountpoint stays guarded.
+
+    With `eject` a USB drive is powered down after that; a note says whether it could be.
 
     ValidationError: no such drive. SystemFailure names who holds a file open; nothing was changed then.
     """
@@ -212,7 +215,19 @@ def remove(home: Home, name: str, *, dry_run: bool = False, say: Say) -> Changed
         settings.unset(home, f"storage.drives.{name}")
         _walk(after, shelf, say)
         done = apply(home, say=say)
-    return Changed(name=name, steps=(*first, *after, *done.steps), findings=done.findings)
+    notes = (_ejected(shelf.seen.offer(shelf.drives[name].uuid)),) if eject else ()
+    return Changed(name=name, steps=(*first, *after, *done.steps), notes=notes, findings=done.findings)
+
+
+def _ejected(offer: Offer | None) -> str:
+    """What became of the wish to power a drive down; it has left the stack in any case."""
+    if offer is None:
+        return "there is nothing to power down"
+    try:
+        told = power.power_down(offer.drive.path, mounts.look())
+    except SystemFailure as failure:
+        return f"{failure.message}; {failure.hint}"
+    return told or f"{offer.drive.path} is no USB drive: it keeps its power, and can stay where it is"
 
 
 def _leaving(shelf: Shelf, name: str) -> tuple[tuple[Step, ...], tuple[Step, ...]]:

@@ -81,10 +81,12 @@ def fix(home: Home, found: Checked, *, deep: bool = False, say: Say) -> Checked:
         raise SystemFailure("only root can do this, nothing was changed", hint=f"run it with sudo: {checks.FIX}")
     with files.lock(home.path, "storage check --fix"):
         done = change.apply(home, say=lambda step: say(describe(step)))
-        if found.missing:
-            say(preparing.describe(found.missing))
-            layout.make(found.missing)
-        for repair in found.repairs:
+        below = (one for one in found.repairs if isinstance(one, OwnBelow))
+        _, missing, repairs = _tree(observe(home))  # with the drives that are mounted only now
+        if missing:
+            say(preparing.describe(missing))
+            layout.make(missing)
+        for repair in (*repairs, *below):
             say(checks.describe(repair))
             _repair(repair)
     after = look(home, deep=deep)

@@ -70,12 +70,16 @@ def add(
 
 
 @app.command()
-def remove(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
+def remove(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    eject: Annotated[bool, typer.Option("--eject", help="Power a USB drive down, so that it can be pulled.")] = False,
+) -> None:
     """Take a drive out of the stack; nothing on it is touched."""
     from usenet.actions import storage
 
-    through_root(["storage", "remove", "--", name], lambda: storage.remove(home(), name, dry_run=True, say=_say))
-    _tell(storage.remove(home(), name, dry_run=FLAGS.dry_run, say=_say), f"{name}: removed")
+    words = ["storage", "remove", *(["--eject"] if eject else []), "--", name]
+    through_root(words, lambda: storage.remove(home(), name, dry_run=True, say=_say))
+    _tell(storage.remove(home(), name, eject=eject, dry_run=FLAGS.dry_run, say=_say), f"{name}: removed")
 
 
 def _say(step: Step) -> None:

@@ -1,0 +1,57 @@
+"""A stack that starts while a drive is away, and a drive that is powered down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration import drives
+from tests.integration.conftest import Stack, docker, free_port
+from tests.integration.drives import Bench, call, inside, put, share
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture
+def bench(tmp_path: Path, make_stack: Callable[..., Stack]) -> Iterator[Bench]:
+    with drives.bench(tmp_path / "drives") as made:
+        yield made
+
+
+def state(stack: Stack, name: str) -> str:
+    return docker("inspect", "--format", "{{.State.Status}}", stack.containers()[name][0])
+
+
+def test_who_needs_a_drive_that_is_away_waits_and_the_others_run(
+    bench: Bench, make_stack: Callable[..., Stack]
+) -> None:
+    stack, drive = bench.keep(make_stack()), bench.drive()
+    share(stack)
+    put(drive, "film", "x")
+    stack.service("player", role="pool-dependent", wants={"memory": "16M", "media": "read"})
+    stack.service("page")
+    stack.settings({"player": {"port": free_port()}, "page": {"port": free_port()}})
+    stack.run("storage", "add", drive.device, "--name", "films")
+    call("umount", str(stack.home / "data/drives/films"))
+    drive.unplug()
+
+    told = stack.run("services", "up", code=1)
+    assert "player: it waits for the drive films: it is not plugged in" in told.stdout + told.stderr
+    assert (state(stack, "player"), state(stack, "page")) == ("created", "running")
+
+    drive.plug()
+    stack.run("services", "up")
+    assert inside(stack.containers()["player"][0], "cat /data/drives/films/film") == (0, "x")
+
+
+def test_a_drive_without_a_port_to_power_down_leaves_and_says_so(
+    bench: Bench, make_stack: Callable[..., Stack]
+) -> None:
+    stack, drive = bench.keep(make_stack()), bench.drive()
+    stack.settings({})
+    stack.run("storage", "add", drive.device, "--name", "films")
+    told = stack.run("storage", "remove", "films", "--eject").stdout
+    assert f"{drive.device} is no USB drive" in told
+    assert "films: removed" in told
