@@ -55,3 +55,15 @@ def test_a_drive_without_a_port_to_power_down_leaves_and_says_so(
     told = stack.run("storage", "remove", "films", "--eject").stdout
     assert f"{drive.device} is no USB drive" in told
     assert "films: removed" in told
+
+
+def test_a_new_drive_that_services_can_not_write_to_says_so_until_it_is_mended(
+    bench: Bench, make_stack: Callable[..., Stack]
+) -> None:
+    stack, drive = bench.keep(make_stack()), bench.drive()
+    stack.settings({})
+    told = stack.run("storage", "add", drive.device, "--name", "films").stdout
+    assert "its directory belongs to 0:0: let services write with usenet storage check --fix" in told
+    stack.run("storage", "check", "--fix")
+    assert (stack.home / "data/drives/films").stat().st_uid == 1000
+    assert "belongs to" not in stack.run("storage", "add", drive.device).stdout

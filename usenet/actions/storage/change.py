@@ -15,11 +15,12 @@ from usenet.actions.storage.shelf import Shelf, observe
 from usenet.adapters import files, mounts, settings
 from usenet.adapters.home import Home
 from usenet.adapters.storage import eject as power
-from usenet.adapters.storage import fstab, guards, look, markers, mounting
+from usenet.adapters.storage import fstab, guards, look, markers, mounting, tree
 from usenet.domain import mounts as holders
 from usenet.domain.binds import sees_drives
 from usenet.domain.errors import SystemFailure, UsenetError, ValidationError
 from usenet.domain.storage import adding, kinds
+from usenet.domain.storage.checks import keeps_owners
 from usenet.domain.storage.converge import Converged, Finding, converge, drive_of, mark, unmark
 from usenet.domain.storage.intent import DriveSettings, Role
 from usenet.domain.storage.marker import Marker, read
@@ -92,7 +93,16 @@ def add(home: Home, wish: Wish, *, dry_run: bool = False, say: Say) -> Changed:
             settings.set(home, f"storage.drives.{called}", new.model_dump(exclude_defaults=True))
             pool.join(home, called, new)
         done = apply(home, say=say, must=called)
+    notes = (*notes, *_owner(new, seen.target(called), seen))
     return Changed(name=called, steps=done.steps, notes=notes, findings=done.findings)
+
+
+def _owner(drive: DriveSettings, target: str, seen: Seen) -> tuple[str, ...]:
+    """A sentence where the services may not write to a drive that is meant for them: a new one is root's."""
+    entry = None if drive.read_only else tree.look([target])[target]
+    if entry is None or entry.uid == seen.uid or not keeps_owners(drive.type):
+        return ()
+    return (f"its directory belongs to {entry.uid}:{entry.gid}: let services write with usenet storage check --fix",)
 
 
 def _meant(shelf: Shelf, offer: Offer | None, wish: Wish) -> tuple[str, DriveSettings]:
