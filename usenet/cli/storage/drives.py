@@ -37,7 +37,10 @@ def list_(
             (r.name, r.device, r.type, r.label, console.human_bytes(r.size), console.human_bytes(r.used), r.state)
             for r in rows
         )
-        console.table(columns, cells)
+        if rows:
+            console.table(columns, cells)
+        else:
+            console.line("no drive is in the stack, and none can be added")
         hidden = len(storage.rows(shelf, all_=True)) - len(rows)
         if hidden:
             console.say(f"{hidden} more can't be used; see why with: usenet storage list --all")

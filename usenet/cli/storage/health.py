@@ -29,7 +29,7 @@ def status() -> None:
 
 
 def _status(found: StorageStatus) -> None:
-    rows = [("(data)", "mounted", *_room(found.usage, found.fill), found.data)]
+    rows = [("(data)", "there" if found.usage else "not made yet", *_room(found.usage, found.fill), found.data)]
     if pool := found.pool:
         drives = f"{pool.path}: {', '.join(pool.drives)}, policy {pool.policy}"
         rows.append(("(pool)", pool.state, *_room(pool.usage, pool.fill), drives))
@@ -63,6 +63,9 @@ def health() -> None:
 def _health(found: Looked) -> None:
     from usenet.domain.storage.health import sentence
 
+    if not found.drives:
+        console.line("no drive is in the stack; see: usenet storage list")
+        return
     rows = (
         (d.drive, d.state, *_smart(d), "" if d.errors is None else d.errors, "" if d.fill is None else f"{d.fill:.0%}")
         for d in found.drives
