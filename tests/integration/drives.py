@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -238,6 +238,14 @@ def holding(path: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(["sleep", "300"], stdin=file)
 
 
-def hidden() -> list[str]:
-    """What is mounted out of sight."""
-    return [target for target in mounted() if target.startswith(f"{HIDDEN}/")]
+def hidden(devices: Collection[str]) -> list[str]:
+    """Where these are mounted out of sight."""
+    return [target for target, source in mounted().items() if target.startswith(f"{HIDDEN}/") and source in devices]
+
+
+def belongings(stack: Stack, drive: Loop) -> tuple[dict[str, str], str, list[str]]:
+    """What the machine holds of a stack and a drive, whatever other tests do: mounts, usenet.yaml, lines of fstab."""
+    home = str(stack.home)
+    own = {target: source for target, source in mounted().items() if home in target or source == drive.device}
+    lines = [line for line in fstab.PATH.read_text().splitlines() if home in line]
+    return own, (stack.home / "usenet.yaml").read_text(), lines

@@ -63,7 +63,7 @@ def test_each_filesystem_appears_in_a_container_that_goes_on_running(bench: Benc
         code, said = inside(container, f"touch /data/drives/{kind}/stray")
         assert code != 0, said
     assert home.containers() == before
-    assert drives.hidden() == []
+    assert drives.hidden({loop.device for loop in bench.loops}) == []
 
 
 def test_what_is_added_twice_or_only_shown_changes_nothing(bench: Bench, home: Stack) -> None:
@@ -121,12 +121,12 @@ def test_a_drive_with_an_open_file_is_not_removed(bench: Bench, home: Stack) -> 
     put(drive, "film", "x")
     container = running(home)
     home.run("storage", "add", drive.device, "--name", "films")
-    before = drives.mounted(), (home.home / "usenet.yaml").read_text(), drives.fstab.PATH.read_text()
+    before = drives.belongings(home, drive)
     inside(container, "exec 3>>/data/drives/films/new; echo one >&3; sleep 300 >/dev/null 2>&1 3>&3 &")
     told = home.run("storage", "remove", "films", code=5).stderr
     assert f"in container {container[:12]}" in told
     assert "/data/drives/films/new" in told
-    assert (drives.mounted(), (home.home / "usenet.yaml").read_text(), drives.fstab.PATH.read_text()) == before
+    assert drives.belongings(home, drive) == before
     inside(container, "kill $(pidof sleep)")
     home.run("storage", "remove", "films")
     assert inside(container, "cat /data/drives/films/new")[0] != 0
@@ -183,10 +183,10 @@ def test_a_full_drive_stays_outside(bench: Bench, home: Stack) -> None:
     with drives.by_hand(drive) as place:
         drives.call("sh", "-c", f"cat /dev/zero > {place}/big || true")
         drives.call("sh", "-c", f"while mkdir {place}/d$((n=n+1)) 2>/dev/null; do :; done")  # the last blocks too
-    before = drives.mounted(), (home.home / "usenet.yaml").read_text()
+    before = drives.belongings(home, drive)
     told = home.run("storage", "add", drive.device, "--name", "films", code=5).stderr
     assert "no space left to write" in told
-    assert (drives.mounted(), (home.home / "usenet.yaml").read_text()) == before
+    assert drives.belongings(home, drive) == before
     with drives.by_hand(drive) as place:
         (place / "big").unlink()
     home.run("storage", "add", drive.device, "--name", "films")
