@@ -15,7 +15,7 @@ from usenet.actions.storage.shelf import Shelf, observe
 from usenet.adapters import files, mounts, signatures
 from usenet.adapters.home import Home
 from usenet.adapters.mounts import Mounted
-from usenet.adapters.storage import look, pulse, uevents, watching
+from usenet.adapters.storage import guards, look, pulse, uevents, watching
 from usenet.adapters.storage.uevents import Bell, Uevent
 from usenet.domain.errors import SystemFailure, UsenetError
 from usenet.domain.storage.alerts import sentence
@@ -102,7 +102,13 @@ class _Watch:
         """Whether there is a reason to look though nothing rang: a silent death, a time that came, a new intent."""
         if self.again is not None and self.again <= time.time():
             return True
-        return not self.failures and (self._written() != self.written or bool(self.pulse.silent()))
+        return not self.failures and (self._written() != self.written or self._unmounted() or bool(self.pulse.silent()))
+
+    def _unmounted(self) -> bool:
+        """Whether a drive that was there is mounted no more: the kernel's bell may ring while nobody listens."""
+        there = (name for name, one in (self.memory.known or {}).items() if one.state == "there")
+        targets = {f"{self.data}/drives/{name}" for name in there}
+        return bool(targets) and not targets <= guards.mounted().keys()
 
     def _written(self) -> float:
         try:

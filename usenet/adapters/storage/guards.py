@@ -61,12 +61,13 @@ def uppermost(path: Path) -> str:
 
     From the kernel's table: a directory bound on its own filesystem has no other sign.
     """
-    wanted, found = str(path), ""
-    for line in Path("/proc/self/mounts").read_text(errors="surrogateescape").splitlines():
-        source, target = line.split(" ")[:2]
-        if plain(target) == wanted:
-            found = plain(source)
-    return found
+    return mounted().get(str(path), "")
+
+
+def mounted() -> dict[str, str]:
+    """Mountpoint → the source of what is mounted there, the last of several."""
+    lines = Path("/proc/self/mounts").read_text(errors="surrogateescape").splitlines()
+    return {plain(target): plain(source) for source, target in (line.split(" ")[:2] for line in lines)}
 
 
 def plain(word: str) -> str:
