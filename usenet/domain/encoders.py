@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from usenet.domain.errors import ValidationError
 from usenet.domain.host import Gpu, Host
-from usenet.domain.plan import Choice, Gpus
+from usenet.domain.plan import Choice, Encoder, Gpus
 
 # Vendor → VA-API driver by kernel driver; the empty key is any other.
 _VAAPI = {"intel": {"i915": "iHD", "xe": "iHD"}, "amd": {"": "radeonsi"}}
@@ -19,27 +20,35 @@ class EncoderGrant:
     """Devices, numeric groups and variables for one service; all empty means software. No choice: not wanted."""
 
     choice: Choice | None
+    encoder: Encoder | None = None
     devices: tuple[str, ...] = ()
     groups: tuple[int, ...] = ()
     gpus: Gpus | None = None
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def grant(service: str, host: Host, wish: str) -> EncoderGrant:
+def grant(service: str, host: Host, wish: str, disproved: str = "") -> EncoderGrant:
     """The GPU for `service`: by PCI path when `wish` names one, none when it says so, else the first usable.
 
-    Only nodes that were seen on the host are granted. ValidationError: no such GPU, or it can't be used.
+    Only nodes that were seen on the host are granted. `disproved`: why the card that it would get does not work
+    inside its container. ValidationError: no such GPU, or it can't be used.
     """
     about = f"{service}.encoder"
     if wish == "none":
-        return EncoderGrant(Choice(about, "software", "set to none in usenet.yaml"))
+        return _software(about, "set to none in usenet.yaml")
+    if disproved:
+        return _software(about, disproved)
     if wish != "auto":
         return _named(about, service, host, wish)
     usable = sorted((g for g in host.gpus if not _obstacle(g, host)), key=lambda g: _ORDER.index(g.vendor))
     if usable:
         return _given(about, usable[0], host, "found and usable" + (f", of {len(usable)}" if usable[1:] else ""))
     obstacles = [f"{g.pci}: {_obstacle(g, host)}" for g in host.gpus]
-    return EncoderGrant(Choice(about, "software", "; ".join(obstacles) or "no GPU on this machine"))
+    return _software(about, "; ".join(obstacles) or "no GPU on this machine")
+
+
+def _software(about: str, because: str) -> EncoderGrant:
+    return EncoderGrant(Choice(about, "software", because), Encoder(kind="software"))
 
 
 def _named(about: str, service: str, host: Host, wish: str) -> EncoderGrant:
@@ -71,16 +80,24 @@ def _obstacle(gpu: Gpu, host: Host) -> str:
 def _given(about: str, gpu: Gpu, host: Host, because: str) -> EncoderGrant:
     choice = Choice(about, f"{gpu.vendor} {gpu.pci}", because)
     if gpu.vendor == "nvidia":
-        return EncoderGrant(choice, gpus=_nvidia(gpu, host), environment=dict(_NVIDIA))
+        encoder = _encoder(gpu, "nvenc", "")
+        return EncoderGrant(choice, encoder, gpus=_nvidia(gpu, host), environment=dict(_NVIDIA))
     nodes = [n for n in (*gpu.codecs, gpu.render) if n]
     drivers = _VAAPI.get(gpu.vendor, {})
     driver = drivers.get(gpu.driver, drivers.get("", ""))
+    encoder = _encoder(gpu, "vaapi" if driver else "v4l2m2m", nodes[0].path)
     return EncoderGrant(
         choice,
+        encoder,
         devices=tuple(n.path for n in nodes),
         groups=tuple(sorted({n.gid for n in nodes})),
         environment={"LIBVA_DRIVER_NAME": driver} if driver else {},
     )
+
+
+def _encoder(gpu: Gpu, kind: Literal["nvenc", "vaapi", "v4l2m2m"], device: str) -> Encoder:
+    driver = " ".join(filter(None, (gpu.driver, gpu.driver_version)))
+    return Encoder(kind=kind, gpu=gpu.pci, driver=driver, device=device, decode=gpu.decode, encode=gpu.encode)
 
 
 def _nvidia(gpu: Gpu, host: Host) -> Gpus | None:

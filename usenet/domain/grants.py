@@ -35,6 +35,7 @@ class Offer:
     image: ImageChoice
     limits: Limits
     published: tuple[Publication, ...]
+    disproved: str = ""
 
 
 def grant(
@@ -45,7 +46,7 @@ def grant(
     # An image that is only made here is as its service file says; any other recipe follows the contract of recipes.
     family: Family = "built" if offer.image.build and not images.made_here(service.image) else service.family
     own = settings.services.get(name) or ServiceSettings()
-    encoder = encoders.grant(name, host, own.gpu) if service.wants.encoder else EncoderGrant(None)
+    encoder = encoders.grant(name, host, own.gpu, offer.disproved) if service.wants.encoder else EncoderGrant(None)
     image = Choice(f"{name}.image", offer.image.reference, offer.image.because)
     granted = Grant(
         service=name,
@@ -61,6 +62,7 @@ def grant(
         binds=binds.binds(name, service, settings, offer.home, offer.data, offer.propagation, host=host),
         devices=(*service.wants.devices, *_drives(service, host), *encoder.devices),
         gpus=encoder.gpus,
+        encoder=encoder.encoder,
         capabilities=_capabilities(service, family),
         limits=offer.limits,
         network=service.wants.network,

@@ -118,7 +118,8 @@ class Node:
 class Gpu:
     """A display controller on the PCI bus, or of a system on a chip (`pci` is then its platform name).
 
-    `vendor` is nvidia, amd, intel, raspberrypi, virtio or other; `uuid` is NVIDIA's.
+    `vendor` is nvidia, amd, intel, raspberrypi, virtio or other; `uuid` is NVIDIA's. `decode`, `encode`: the codecs
+    (domain/codecs.py) that `probed_by` found; None: nobody could be asked.
     """
 
     pci: str
@@ -132,6 +133,9 @@ class Gpu:
     render: Node | None = None
     card: Node | None = None
     codecs: tuple[Node, ...] = ()
+    decode: tuple[str, ...] | None = None
+    encode: tuple[str, ...] | None = None
+    probed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

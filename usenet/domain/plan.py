@@ -53,6 +53,22 @@ class Gpus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Encoder:
+    """What transcodes for a service that wants an encoder, and with which card it was planned.
+
+    `gpu` is the card's PCI path, `driver` its kernel driver with the version where that is known, `device` the node
+    that the application is told of; all empty for software. `decode`, `encode`: as probed; None: not probed.
+    """
+
+    kind: Literal["software", "nvenc", "vaapi", "qsv", "v4l2m2m"]
+    gpu: str = ""
+    driver: str = ""
+    device: str = ""
+    decode: tuple[str, ...] | None = None
+    encode: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """All that one service gets. `build` names a directory of templates/images when the image is made here.
 
@@ -73,6 +89,7 @@ class Grant:
     binds: tuple[Bind, ...] = ()
     devices: tuple[str, ...] = ()
     gpus: Gpus | None = None
+    encoder: Encoder | None = None
     capabilities: tuple[str, ...] = ()
     limits: Limits = Limits()
     network: Literal["stack", "host"] = "stack"
@@ -138,6 +155,7 @@ class Observed:
     `images`: references in the engine's store. `reachable`: registry → whether it answered; a registry that
     was not asked is missing. `refused`: reference → why its registry did not give it. `buildable`: service →
     reference of the image that can be made here. `addresses`: the IPv4 addresses of the machine; empty if unknown.
+    `disproved`: service → why `hardware verify` could not transcode on the card that it is to get.
     """
 
     ports: tuple[PortHolder, ...] = ()
@@ -146,3 +164,4 @@ class Observed:
     refused: Mapping[str, str] = field(default_factory=dict)
     buildable: Mapping[str, str] = field(default_factory=dict)
     addresses: frozenset[str] = frozenset()
+    disproved: Mapping[str, str] = field(default_factory=dict)

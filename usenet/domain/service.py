@@ -128,6 +128,7 @@ class Service(Model):
     secrets: dict[str, SecretKind] = {}
     health: Health = Health()
     backup: Backup = Backup()
+    ffmpeg: str = Field(default="", pattern=r"^(/.*|[a-z][a-z-]*)?$", description="what transcodes inside the image")
     retired: str = Field(default="", description="why and since when; empty: current")
     replaced_by: str = ""
     note: str = Field(default="", max_length=160)

@@ -91,6 +91,7 @@ def _grants(
             image=chosen[name],
             limits=allowed[name],
             published=published[name],
+            disproved=observed.disproved.get(name, ""),
         )
         for name in kept
     }
