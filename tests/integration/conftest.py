@@ -15,10 +15,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+
+if TYPE_CHECKING:
+    from tests.integration.drives import Bench
 
 WEB = "usenet-test/web:1"
 RECIPE = "ARG BASE\nFROM ${BASE}\nRUN apt-get update -q && apt-get install -qy --no-install-recommends busybox\n"
@@ -165,6 +168,15 @@ def make_stack(tmp_path: Path, web_image: str) -> Iterator[Callable[..., Stack]]
 @pytest.fixture
 def stack(make_stack: Callable[..., Stack]) -> Stack:
     return make_stack()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """Where drives are plugged in; they go at the end, with all that is mounted of them."""
+    from tests.integration import drives  # which needs what stands here
+
+    with drives.bench(tmp_path / "drives") as made:
+        yield made
 
 
 def interrupt(process: subprocess.Popen[str]) -> None:

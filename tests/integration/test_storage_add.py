@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,12 +12,6 @@ from tests.integration.conftest import Stack
 from tests.integration.drives import Bench, inside, put, running, share
 
 pytestmark = pytest.mark.engine
-
-
-@pytest.fixture
-def bench(tmp_path: Path, make_stack: Callable[..., Stack]) -> Iterator[Bench]:
-    with drives.bench(tmp_path / "drives") as made:
-        yield made
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,12 +18,6 @@ from usenet.actions.storage import check
 from usenet.domain.errors import SystemFailure
 
 pytestmark = pytest.mark.engine
-
-
-@pytest.fixture
-def bench(tmp_path: Path, make_stack: Callable[..., Stack]) -> Iterator[Bench]:
-    with drives.bench(tmp_path / "drives") as made:
-        yield made
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,12 +17,6 @@ from usenet.adapters.home import Home
 from usenet.adapters.storage import fstab, guards, look
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with drives.bench(tmp_path / "drives") as made:
-        yield made
 
 
 @pytest.fixture

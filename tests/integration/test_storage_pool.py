@@ -23,12 +23,6 @@ POOL = "/data/drives/pool"
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with drives.bench(tmp_path / "drives") as made:
-        yield made
-
-
-@pytest.fixture
 def home(bench: Bench, make_stack: Callable[..., Stack]) -> Iterator[Stack]:
     """A stack without services, whose data root is shared. Everybody can go there: mergerfs does so as the user."""
     with TemporaryDirectory(prefix="ut-", dir="/tmp") as folder:

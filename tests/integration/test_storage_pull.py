@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,12 +17,6 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 # A mebibyte at a time, each on the drive before the next; what the first failure says is the last line.
 WRITES = "while dd if=/dev/zero of=/data/drives/{0}/big bs=1M count=1 conv=fsync,notrunc 2>&1; do :; done"
-
-
-@pytest.fixture
-def bench(tmp_path: Path, make_stack: Callable[..., Stack]) -> Iterator[Bench]:
-    with drives.bench(tmp_path / "drives") as made:
-        yield made
 
 
 def row(home: Stack, name: str) -> dict[str, Any]:

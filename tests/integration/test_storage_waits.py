@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from tests.integration import drives
 from tests.integration.conftest import Stack, docker, free_port
 from tests.integration.drives import Bench, call, inside, put, share
 
 pytestmark = pytest.mark.engine
-
-
-@pytest.fixture
-def bench(tmp_path: Path, make_stack: Callable[..., Stack]) -> Iterator[Bench]:
-    with drives.bench(tmp_path / "drives") as made:
-        yield made
 
 
 def state(stack: Stack, name: str) -> str:

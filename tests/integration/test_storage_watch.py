@@ -10,12 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration import drives
 from tests.integration.conftest import Stack, docker, free_port
 from tests.integration.drives import Bench, Loop, call, inside, mounted, put, running, share
 
@@ -27,12 +25,6 @@ echo "$USENET_EVENT $USENET_DRIVE $USENET_PATH $USENET_UUID" >> {log}
 exit 3
 """
 WRITER = "while :; do echo x >> /data/drives/films/log && sync /data/drives/films/log; sleep 0.1; done"
-
-
-@pytest.fixture
-def bench(tmp_path: Path, make_stack: Callable[..., Stack]) -> Iterator[Bench]:
-    with drives.bench(tmp_path / "drives") as made:
-        yield made
 
 
 @pytest.fixture
