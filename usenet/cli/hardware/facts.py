@@ -9,16 +9,8 @@ from typing import Annotated
 import typer
 
 from usenet.cli import console
-from usenet.cli.noun import Noun
+from usenet.cli.hardware import app
 from usenet.domain.host import Drive, Filesystem, Gpu, Host, Partition
-
-app = Noun(help="Show what this machine has.")
-
-
-@app.callback()
-def _noun() -> None:
-    """Show what this machine has."""  # Typer makes an app with one command that command, unless there is this
-
 
 SAVED = typer.Option("--host", metavar="FILE", help="A machine saved by: usenet hardware list --json")
 
