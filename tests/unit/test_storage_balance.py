@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.killing import killed
 from usenet.adapters.home import Home
-from usenet.adapters.storage import balancing, leases
+from usenet.adapters.storage import balancing, copying, leases
 from usenet.domain.errors import SystemFailure, UsenetError
 from usenet.domain.storage.balance import TOLERANCE, Branch, Item, Move, plan
 
@@ -87,6 +87,12 @@ def test_a_drive_keeps_its_room():
     assert plan(branches, items) == ()
 
 
+def test_no_file_moves_whose_drive_would_be_emptier_than_the_others_without_it():
+    items = [Item(branch="a", paths=("x",), size=280)]
+    branches = [Branch(name="a", size=SIZE, used=600), Branch(name="b", size=4 * SIZE, used=1200)]
+    assert plan(branches, items) == ()
+
+
 # --- the files themselves ---
 class Bed:
     """Two branches with a film that has two names, on one filesystem."""
@@ -117,7 +123,7 @@ class Bed:
 
 
 PATHS = ("downloads/film.mkv", "media/films/film.mkv")
-CONTENT = os.urandom(3 * balancing.CHUNK + 17)
+CONTENT = os.urandom(3 * copying.CHUNK + 17)
 
 
 @pytest.fixture
@@ -247,10 +253,59 @@ def test_who_opens_a_file_while_it_is_moved_loses_nothing(bed, monkeypatch, late
 
 
 def test_a_copy_that_reads_differently_is_thrown_away(bed, monkeypatch):
-    monkeypatch.setattr(balancing, "_digest", lambda _: "wrong")
+    monkeypatch.setattr(copying, "digest", lambda _: "wrong")
     with pytest.raises(SystemFailure, match="reads differently"):
         bed.run()
     assert (bed.names("a"), bed.names("b")) == (list(PATHS), [])
+
+
+MIB = 1 << 20
+# Position → bytes of a file; what lies between is a hole.
+HOLED = {
+    "at the end": {0: 4096},
+    "at the beginning": {8 * MIB: 5000},
+    "between, across our blocks": {12288: 4096, 3 * MIB - 4096: 8192, 7 * MIB + 4096: 100},
+    "nothing but a hole": {},
+}
+
+
+@pytest.mark.parametrize("pieces", HOLED.values(), ids=HOLED)
+def test_a_file_with_holes_keeps_them_and_counts_for_what_it_takes(bed, pieces):
+    (bed.roots["a"] / PATHS[0]).unlink()
+    with bed.file.open("wb") as file:
+        for at, length in pieces.items():
+            file.seek(at)
+            file.write(os.urandom(length))
+        file.truncate(9 * MIB)
+    content, taken = bed.file.read_bytes(), bed.file.stat().st_blocks
+    (item,) = balancing.look(bed.roots["a"], "a")
+    assert item.size <= taken * 512 < MIB, "this filesystem keeps no holes: the test says nothing here"
+    bed.move = Move(paths=item.paths, size=item.size, source="a", target="b")
+    assert bed.run() == ""
+    moved = bed.roots["b"] / PATHS[1]
+    assert moved.read_bytes() == content
+    assert moved.stat().st_blocks <= taken
+
+
+def test_a_checksum_is_of_the_bytes_not_of_where_the_holes_are(tmp_path):
+    def told(name: str, content: bytes, *, holes: bool = False) -> str:
+        path = tmp_path / name
+        with path.open("wb") as file:
+            for at in range(0, len(content), 4096):
+                if not holes or any(content[at : at + 4096]):
+                    file.seek(at)
+                    file.write(content[at : at + 4096])
+            file.truncate(len(content))
+        with path.open("rb") as file:
+            return copying.digest(file.fileno())
+
+    content = bytes(3 * MIB) + os.urandom(4096) + bytes(MIB)
+    assert told("written", content) == told("holed", content, holes=True)
+    other = bytes(2 * MIB) + content[3 * MIB :]
+    digests = {
+        told(str(n), one) for n, one in enumerate((content, other + bytes(MIB), content + bytes(1), content[:-1]))
+    }
+    assert len(digests) == 4
 
 
 def test_no_room_and_a_name_that_is_taken(bed):

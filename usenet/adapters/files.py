@@ -51,7 +51,7 @@ def write_all(
             with _in_words(new.path, 0):
                 new.temporary.rename(new.target)
         for directory in {new.target.parent for new in staged}:
-            _sync_directory(directory)
+            sync_directory(directory)
     finally:
         for new in staged:
             new.temporary.unlink(missing_ok=True)
@@ -112,7 +112,8 @@ def _fill(temporary: Path, data: bytes, mode: int, owner: Owner | None) -> None:
         os.close(descriptor)
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Make durable which names are in a directory. OSError."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -6,9 +6,7 @@ branch, and only then loses those on the old one. What is under way is written d
 
 from __future__ import annotations
 
-import errno
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -19,6 +17,7 @@ from pathlib import Path
 
 from usenet.adapters import files
 from usenet.adapters.home import Home
+from usenet.adapters.storage import copying
 from usenet.adapters.storage.leases import Alone, Busy, held
 from usenet.domain.errors import SystemFailure, UsenetError
 from usenet.domain.storage.balance import Item, Move
@@ -26,7 +25,6 @@ from usenet.domain.storage.marker import FILE
 
 COPY = ".usenet-balance~"  # on the branch that gets the file
 ASIDE = ".usenet-balance-{}~"  # on the branch that loses it
-CHUNK = 1 << 20
 Roots = Mapping[str, Path]
 
 
@@ -60,7 +58,7 @@ def _under_way() -> UsenetError:
 
 def look(root: Path, branch: str) -> tuple[Item, ...]:
     """The files of a branch that can move: regular ones whose names are all on it. Nothing of ours, no links."""
-    found: dict[int, tuple[int, int, list[str]]] = {}
+    found: dict[int, tuple[os.stat_result, list[str]]] = {}
     for folder, folders, names in os.walk(root):
         folders[:] = [one for one in folders if one != "lost+found" and not Path(folder, one).is_mount()]
         for name in names:
@@ -70,12 +68,11 @@ def look(root: Path, branch: str) -> tuple[Item, ...]:
             except FileNotFoundError:  # meanwhile
                 continue
             if stat.S_ISREG(seen.st_mode) and name != FILE and not name.startswith(".usenet-balance"):
-                entry = found.setdefault(seen.st_ino, (seen.st_nlink, seen.st_size, []))
-                entry[2].append(str(path.relative_to(root)))
+                found.setdefault(seen.st_ino, (seen, []))[1].append(str(path.relative_to(root)))
     return tuple(
-        Item(branch=branch, paths=tuple(sorted(paths)), size=size)
-        for links, size, paths in found.values()
-        if links == len(paths)
+        Item(branch=branch, paths=tuple(sorted(paths)), size=copying.allocated(root / paths[0], seen))
+        for seen, paths in found.values()
+        if seen.st_nlink == len(paths)
     )
 
 
@@ -93,7 +90,7 @@ def move(one: Move, roots: Roots, kept: int, home: Home) -> str:
             if any(os.path.lexists(target / path) for path in one.paths):
                 return f"there is one of this name on {one.target}"
             _room(target, one, kept)
-            digest = _copy(file, before, target / COPY)
+            digest = copying.copy(file, before, target / COPY)
             file.check()
             if not _unchanged(one, source, before):
                 raise Busy("it has changed meanwhile")
@@ -127,71 +124,14 @@ def _room(target: Path, one: Move, kept: int) -> None:
         )
 
 
-def _copy(file: Alone, before: os.stat_result, copy: Path) -> str:
-    """Copy a file with all that belongs to it, and read it back; its checksum."""
-    copy.unlink(missing_ok=True)
-    descriptor = os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        told = hashlib.blake2b()
-        while chunk := os.read(file.descriptor, CHUNK):
-            told.update(chunk)
-            while chunk:
-                chunk = chunk[os.write(descriptor, chunk) :]
-            file.check()
-        _dress(file.descriptor, before, descriptor)
-        os.fsync(descriptor)
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)  # what is read now comes from the drive
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        if _digest(descriptor) != told.hexdigest():
-            raise OSError(errno.EIO, "the copy reads differently")
-        return told.hexdigest()
-    finally:
-        os.close(descriptor)
-
-
-def _digest(descriptor: int) -> str:
-    told = hashlib.blake2b()
-    while chunk := os.read(descriptor, CHUNK):
-        told.update(chunk)
-    return told.hexdigest()
-
-
-def _dress(source: int, before: os.stat_result, target: int) -> None:
-    """Owner, rights, attributes and times, of a file or a directory. Busy where the target can't keep them."""
-    try:
-        if (before.st_uid, before.st_gid) != ((now := os.fstat(target)).st_uid, now.st_gid):
-            os.fchown(target, before.st_uid, before.st_gid)
-        if stat.S_IMODE(os.fstat(target).st_mode) != stat.S_IMODE(before.st_mode):
-            os.fchmod(target, stat.S_IMODE(before.st_mode))
-        for name in os.listxattr(source):
-            os.setxattr(target, name, os.getxattr(source, name))
-    except OSError as failure:
-        if failure.errno in (errno.ENOTSUP, errno.EPERM):
-            raise Busy("the other drive can't keep its owner, rights or attributes") from failure
-        raise
-    os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
-
-
 def _publish(one: Move, source: Path, target: Path) -> None:
     """Give the copy its names."""
     for path in one.paths:
-        _folders(source, target, Path(path).parent)
+        copying.folders(source, target, Path(path).parent)
     (target / COPY).rename(target / one.paths[0])
     for path in one.paths[1:]:
         os.link(target / one.paths[0], target / path)
     _sync(target, one)
-
-
-def _folders(source: Path, target: Path, folder: Path) -> None:
-    for part in (*reversed(folder.parents), folder):
-        if not (target / part).is_dir():
-            (target / part).mkdir(mode=0o700)
-            with ExitStack() as opened:
-                old, new = (os.open(root / part, os.O_RDONLY | os.O_DIRECTORY) for root in (source, target))
-                opened.callback(os.close, old)
-                opened.callback(os.close, new)
-                _dress(old, os.fstat(old), new)
-            _sync_one((target / part).parent)
 
 
 def _take_off(one: Move, file: Alone, source: Path, target: Path) -> None:
@@ -220,15 +160,7 @@ def _restore(paths: tuple[str, ...], source: Path) -> None:
 
 def _sync(root: Path, one: Move) -> None:
     for folder in {root, *((root / path).parent for path in one.paths)}:
-        _sync_one(folder)
-
-
-def _sync_one(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        files.sync_directory(folder)
 
 
 def _journal(home: Home) -> Path:
@@ -279,7 +211,7 @@ def _finish(one: Move, digest: str, roots: Roots) -> str:
             raise SystemFailure(
                 f"{one.paths[0]} is on two drives since a stop, and {busy}", hint="stop what uses it, then run it again"
             ) from busy
-        changed = _digest(here.descriptor) != digest, _digest(there.descriptor) != digest
+        changed = copying.digest(here.descriptor) != digest, copying.digest(there.descriptor) != digest
         if all(changed):
             return f"{one.paths[0]} is on {one.source} and {one.target}, and differs: keep the one you want"
         gone, kept, root = (new, old, source) if changed[0] else (old, new, target)
