@@ -1,4 +1,4 @@
-"""Files and directories copied to another drive with all that belongs to them; files keep their holes, and are proved."""
+"""Files and directories copied to another drive with all that belongs to them; files keep holes, and are proved."""
 
 from __future__ import annotations
 
