@@ -160,6 +160,8 @@ def test_the_same_drive_joins_once() -> None:
         adding.joined(DRIVES, "films", DriveSettings(uuid="c0ffee"))
     with pytest.raises(ValidationError, match="in the stack already, as nas"):
         adding.joined(DRIVES, "other", NAS)
+    with pytest.raises(ValidationError, match="nas is another drive"):
+        adding.joined(DRIVES, "nas", DriveSettings(path="/mnt/nas/shows"))
 
 
 @pytest.mark.parametrize(
@@ -223,6 +225,12 @@ def test_a_directory_on_a_drive_of_the_stack_is_refused() -> None:
     held = Filesystem(source="/dev/sda1", type="ext4", uuid="9c1f-films")
     with pytest.raises(ValidationError, match="lies on the drive films"):
         adding.check_directory("/mnt/films/new", SEEN, "/home/anna/stack", DRIVES, held)
+
+
+def test_two_directories_of_one_server_are_two_drives() -> None:
+    adding.check_directory(
+        "/mnt/nas/shows", SEEN, "/home/anna/stack", DRIVES, Filesystem(source="nas:/shows", type="nfs4")
+    )
 
 
 def test_a_directory_of_which_nobody_knows_where_it_lies_is_refused() -> None:

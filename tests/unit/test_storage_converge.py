@@ -14,7 +14,7 @@ from tests.unit.storage_settled import settled, shown, without_markers
 from usenet.domain.host import Drive, Filesystem
 from usenet.domain.storage.converge import converge, mark
 from usenet.domain.storage.intent import DriveSettings
-from usenet.domain.storage.marker import Marker
+from usenet.domain.storage.marker import Marker, text
 from usenet.domain.storage.offers import Offer
 from usenet.domain.storage.seen import Held, Place, Seen
 from usenet.domain.storage.steps import (
@@ -259,6 +259,30 @@ def test_a_deleted_marker_takes_the_drive_away_only_where_nothing_else_tells_tha
     assert machine.planned().steps == ()
     first.serial = "another"
     assert any(isinstance(step, Detach) for step in machine.planned().steps)
+
+
+def test_a_marker_of_this_stack_that_is_another_drives_is_not_its_own() -> None:
+    machine, first, _ = shelf()
+    first.marker = text(Marker(stack=STACK, name="films", uuid="u-b"))
+    assert [step.because for step in machine.planned().steps if isinstance(step, Detach)] == [
+        "its marker is another drive's"
+    ]
+
+
+def test_nothing_is_unmounted_to_be_read_only_while_nobody_knows_what_to_mount_then() -> None:
+    machine, first, _ = shelf()
+    machine.settings = {"films": machine.settings["films"].model_copy(update={"read_only": True})}
+    assert isinstance(machine.planned().steps[0], Unmount)
+    machine.plug(Disk(serial="COPY", uuid="u-a", marker=first.marker), 4)
+    assert not [step for step in machine.planned().steps if isinstance(step, Unmount | Detach)]
+
+
+def test_of_a_drive_and_its_copy_none_is_taken_for_the_one_where_no_serial_is_known() -> None:
+    machine, first, _ = shelf()
+    machine.settings = {"films": machine.settings["films"].model_copy(update={"serial": ""})}
+    machine.plug(Disk(serial="", uuid="u-a", marker=first.marker), 4)
+    assert not [step for step in machine.planned().steps if isinstance(step, Detach)]
+    assert shown(machine) == {"films": "A"}
 
 
 def test_a_drive_that_does_not_answer_is_detached_and_mounted_anew() -> None:

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.storage_kernel import DRIVES, Directory, Disk
+from tests.unit.storage_model import Machine, foreign, run
 from usenet.domain.storage.alerts import message, sentence
-from usenet.domain.storage.events import WINDOW, Event, Known, Sight, duties, turn
+from usenet.domain.storage.events import WINDOW, Event, Known, Sight, duties, sights, turn
 from usenet.domain.storage.intent import DriveSettings
 
 AWAY = Sight()
@@ -110,22 +112,66 @@ lives = st.lists(st.tuples(drives, st.floats(0.1, 1000)), max_size=30)
 @given(lives)
 def test_whatever_happens_events_tell_a_life_and_nothing_well_is_touched(life) -> None:
     known, now, there = {}, 0.0, {}
-    for sights, pause in life:
+    for seen, pause in life:
         now += pause
-        found = turn(known, sights, now)
+        found = turn(known, seen, now)
         known = found.known
-        assert set(known) == set(sights)
+        assert set(known) == set(seen)
         for event in found.events:
             before = there.get(event.drive, "removed")
             allowed = {"removed": {"added"}, "lost": {"returned", "removed"}}.get(before, {"lost", "removed"})
             assert event.kind in allowed
             there[event.drive] = event.kind
         for name in found.mount:
-            assert sights[name].device
-            assert not sights[name].well
+            assert seen[name].device
+            assert not seen[name].well
         assert found.again is None or found.again > now
-        for name, sight in sights.items():
+        for name, sight in seen.items():
             assert (known[name].state == "there") == sight.well
+
+
+def looked(machine: Machine) -> Sight:
+    """What the watch makes of the drive films; its device is told apart by each plugging-in."""
+    places = {device: f"{device} {number}" for device, number in machine.devices.values()}
+    return sights(machine.settings, machine.seen(), {**places, "/mnt/nas": "nas"})["films"]
+
+
+def with_films() -> tuple[Machine, Disk]:
+    machine, disk = Machine(), Disk(serial="A", uuid="u-a")
+    machine.plug(disk, 0)
+    run(machine.add("u-a", "films"))
+    return machine, disk
+
+
+def test_a_drive_is_there_only_while_what_is_mounted_is_the_one() -> None:
+    machine, disk = with_films()
+    assert looked(machine) == Sight(mounted=True, device="/dev/sda1 1")
+    disk.marker = foreign("u-a")
+    assert not looked(machine).well, "another stack has taken it meanwhile"
+    machine, disk = with_films()
+    machine.pull(disk)
+    machine.plug(disk, 1)
+    assert looked(machine) == Sight(mounted=True, alive=False, device="/dev/sdb1 2")
+    machine.unmount(DRIVES + "films", lazy=True)
+    assert looked(machine) == Sight(alive=False, device="/dev/sdb1 2")
+
+
+def test_a_drive_beside_its_copy_or_that_the_machine_uses_is_not_there_to_be_mounted() -> None:
+    machine, disk = with_films()
+    machine.plug(Disk(serial="COPY", uuid="u-a", marker=disk.marker), 4)
+    assert looked(machine) == Sight(mounted=True)
+    machine, disk = with_films()
+    machine.mounts = []
+    machine.mounted_by_hand(disk, "/var/lib/docker")
+    assert looked(machine) == Sight(alive=False)
+
+
+def test_a_directory_is_there_while_it_is_not_gone_from_the_machine() -> None:
+    machine = Machine(directories={"/mnt/nas": Directory("/mnt/nas")})
+    run(machine.add_directory("/mnt/nas", "films"))
+    assert looked(machine) == Sight(mounted=True, device="nas")
+    machine.directories = {}
+    assert not looked(machine).well
 
 
 def drive(**changes) -> DriveSettings:

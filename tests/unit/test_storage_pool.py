@@ -126,6 +126,13 @@ def test_modes_say_what_may_be_written_where():
     assert [branch.rpartition("=")[2] for branch in step.branches] == ["NC", "RO", "RW"]
 
 
+def test_a_drive_that_is_to_be_only_read_gets_nothing_by_way_of_the_pool_though_it_could():
+    drives = {**DRIVES, "shows": DriveSettings(path="/mnt/shows", read_only=True)}
+    (_, step) = pool_steps(POOL, drives, seen(*DRIVES), PoolSeen()).steps
+    assert isinstance(step, MountPool)
+    assert "/d/drives/shows=RO" in step.branches
+
+
 def test_a_drive_that_leaves_gets_no_new_file_first():
     mounted = Mounted(type="fuse.mergerfs", branches=ALL, policy="mfs", min_free=1)
     step = draining(mounted, "shows", seen(*DRIVES))
