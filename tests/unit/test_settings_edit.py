@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from usenet.adapters import settings
 from usenet.adapters.home import Home
-from usenet.adapters.settings import edit
+from usenet.adapters.settings import change, edit
 from usenet.domain.errors import ConfigError, UsenetError, ValidationError
 
 FILE = """\
@@ -64,6 +64,17 @@ def home(tmp_path):
 def test_setting_a_value_changes_its_characters_only(home, path, value, old, new):
     settings.set(home, path, value)
     assert home.settings.read_text() == FILE.replace(old, new)
+
+
+def test_several_changes_are_one_write_or_none(home, monkeypatch):
+    written = []
+    monkeypatch.setattr(change.files, "write", lambda path, text: written.append((path, text)))
+    settings.together(home, {"name": "films", "user.gid": None})
+    (once,) = written
+    assert once == (home.settings, FILE.replace("'media'", "films").replace(", gid: 1000", ""))
+    with pytest.raises(ValidationError):
+        settings.together(home, {"name": "films", "services.sonarr.port": "many"})
+    assert len(written) == 1
 
 
 @pytest.mark.parametrize(

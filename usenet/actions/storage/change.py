@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from usenet.actions import catalog
-from usenet.actions.storage import pool
+from usenet.actions.storage import membership, settling
 from usenet.actions.storage.shelf import Shelf, observe
 from usenet.adapters import files, mounts, settings
 from usenet.adapters.home import Home
@@ -22,7 +22,7 @@ from usenet.domain.errors import SystemFailure, UsenetError, ValidationError
 from usenet.domain.storage import adding, kinds
 from usenet.domain.storage.checks import keeps_owners
 from usenet.domain.storage.converge import Converged, Finding, converge, drive_of, mark, unmark
-from usenet.domain.storage.intent import DriveSettings, Role
+from usenet.domain.storage.intent import POOL, DriveSettings, Role
 from usenet.domain.storage.marker import Marker, read
 from usenet.domain.storage.offers import Offer
 from usenet.domain.storage.seen import Seen
@@ -90,8 +90,8 @@ def add(home: Home, wish: Wish, *, dry_run: bool = False, say: Say) -> Changed:
             say(marked)
             mounting.mark(marked)
         if not known:
-            settings.set(home, f"storage.drives.{called}", new.model_dump(exclude_defaults=True))
-            pool.join(home, called, new)
+            told = {f"storage.drives.{called}": new.model_dump(exclude_defaults=True)}
+            settings.together(home, {**told, **membership.joining(home, called, new)})
         done = apply(home, say=say, must=called)
     notes = (*notes, *_owner(new, seen.target(called), seen))
     return Changed(name=called, steps=done.steps, notes=notes, findings=done.findings)
@@ -153,7 +153,7 @@ def apply(home: Home, *, say: Say, must: str = "", leave: Collection[str] = ()) 
     """Take the steps from what is mounted to what usenet.yaml wants. Call it under the lock.
 
     What fails for one drive is a finding, and the others go on; for the drive `must`, and for what is no drive's, it
-    is raised. The drives `leave` are not mounted, though they could be.
+    is raised. The drives `leave`, or the pool, are not mounted, though they could be.
     """
     mounting.tidy()
     shelf = observe(home)
@@ -170,7 +170,7 @@ def apply(home: Home, *, say: Say, must: str = "", leave: Collection[str] = ()) 
             if name in ("", must):
                 raise
             failed[name] = Finding(drive=name, what=failure.message, cure=failure.hint)
-    settled = pool.settle(shelf, say=say)
+    settled = settling.settle(shelf, say=say, mount=POOL not in leave)
     return Converged((*planned.steps, *settled.steps), (*planned.findings, *failed.values(), *settled.findings))
 
 
@@ -218,11 +218,11 @@ def remove(home: Home, name: str, *, eject: bool = False, dry_run: bool = False,
     rest = {n: d for n, d in shelf.drives.items() if n != name}
     if dry_run:
         others = (step for step in converge(rest, shelf.seen).steps if step not in first)
-        return Changed(name=name, steps=(*pool.leaving(shelf, name), *first, *after, *others))
+        return Changed(name=name, steps=(*membership.leaving(shelf, name), *first, *after, *others))
     with files.lock(home.path, f"storage remove {name}"):
-        with pool.without(home, name, say=say):
+        with membership.without(home, name, say=say):
             _walk(first, shelf, say)
-        settings.unset(home, f"storage.drives.{name}")
+            settings.together(home, {f"storage.drives.{name}": None, **membership.forgetting(home, name)})
         _walk(after, shelf, say)
         done = apply(home, say=say)
     notes = (_ejected(shelf.seen.offer(shelf.drives[name].uuid)),) if eject else ()

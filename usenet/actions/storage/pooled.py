@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from usenet.actions.storage.pool import existing, seen_of
+from usenet.actions.storage.pool import existing
+from usenet.actions.storage.settling import seen_of
 from usenet.actions.storage.shelf import Shelf
 from usenet.adapters import mounts
 from usenet.adapters.home import Home

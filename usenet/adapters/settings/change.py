@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,17 @@ def set(home: Home, path: str, value: edit.Value, *, dry_run: bool = False) -> C
 def unset(home: Home, path: str, *, dry_run: bool = False) -> Change:
     """Take `path` out of the file, so that its default holds; no change if it is not there."""
     return _apply(home, lambda source: edit.without(source, path), dry_run)
+
+
+def together(home: Home, values: Mapping[str, edit.Value | None], *, dry_run: bool = False) -> Change:
+    """Write each value at its path, or take the path out for None: all in one write, so that nobody sees a part."""
+
+    def edited(source: str) -> str:
+        for path, value in values.items():
+            source = edit.without(source, path) if value is None else edit.with_value(source, path, value)
+        return source
+
+    return _apply(home, edited, dry_run)
 
 
 def enable(home: Home, names: Sequence[str], *, dry_run: bool = False) -> Change:
