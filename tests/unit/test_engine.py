@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests import peers
 from tests.saved import only_path, program
 from tests.unit.test_files import alone, root_only
-from usenet.adapters import engine
+from usenet.adapters import compose, engine
 from usenet.domain.errors import SystemFailure
 
 Serve = Callable[[Mapping[str, Any]], list[str]]
@@ -164,7 +164,7 @@ def test_facts(
 def test_without_compose_its_version_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(tmp_path / "bin", "docker", "echo \"docker: 'compose' is not a docker command.\" >&2; exit 1")
     monkeypatch.setenv("PATH", only_path(tmp_path / "bin"))
-    assert engine.compose_version() == ""
+    assert compose.version() == ""
 
 
 def test_the_engines_own_words(serve: Serve) -> None:
@@ -261,7 +261,7 @@ def test_frames_are_taken_off_wherever_the_log_was_cut(pieces: list[tuple[int, b
 
 
 def test_compose_is_always_called_for_this_file_and_nothing_else(tmp_path: Path) -> None:
-    argv = engine.compose(tmp_path, "mine", "up", "-d")
+    argv = compose.command(tmp_path, "mine", "up", "-d")
     assert argv[:2] == ["docker", "compose"]
     assert argv[argv.index("--project-directory") + 1] == str(tmp_path / "stack")
     assert argv[argv.index("-f") + 1] == str(tmp_path / "stack" / "compose.yaml")

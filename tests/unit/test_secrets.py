@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usenet.adapters import engine, secrets
+from usenet.adapters import compose, secrets
 from usenet.adapters.home import Home
 from usenet.domain.errors import ConfigError, ValidationError
 from usenet.domain.secret import Secret
@@ -30,7 +30,7 @@ def home(tmp_path):
 
 
 def test_compose_reads_back_what_was_written(home):
-    if not engine.compose_version():
+    if not compose.version():
         pytest.skip("docker compose is not installed")
     names = {f"V{number}": value for number, value in enumerate(NASTY)}
     home.env.write_text("".join(secrets.format_line(name, value) for name, value in names.items()))

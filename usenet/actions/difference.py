@@ -7,7 +7,7 @@ from difflib import unified_diff
 
 from usenet.actions import ours
 from usenet.actions.plan import Decision
-from usenet.adapters import engine, stack
+from usenet.adapters import compose, stack
 from usenet.adapters.home import Home
 from usenet.domain.errors import UsenetError
 
@@ -34,7 +34,7 @@ def find(home: Home, decision: Decision) -> Difference:
     text = _text(home, decision)
     try:
         running = ours.containers(home, decision.plan.project)
-        hashes = engine.hashes(home.path, decision.plan.project, decision.stack.files[SHOWN]) if running else {}
+        hashes = compose.hashes(home.path, decision.plan.project, decision.stack.files[SHOWN]) if running else {}
     except UsenetError as failure:
         return Difference(text=text, unknown=str(failure))
     planned = decision.plan.grants

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from usenet.actions import ours
-from usenet.adapters import engine, files, shell, stack
+from usenet.adapters import compose, files, shell, stack
 from usenet.adapters.home import Home
 from usenet.adapters.stack import RenderedService
 from usenet.domain.errors import ValidationError
@@ -24,7 +24,7 @@ def command(home: Home, verb: Sequence[str], names: Sequence[str], group: str = 
     """Compose's command line for a verb on the services meant; none named for the whole stack."""
     rendered = stack.load(home)
     chosen = ours.choose(home, rendered, names, group)
-    return engine.compose(home.path, rendered.project, *verb, *(chosen if names or group else ()))
+    return compose.command(home.path, rendered.project, *verb, *(chosen if names or group else ()))
 
 
 def change(home: Home, verb: Sequence[str], names: Sequence[str], group: str = "") -> tuple[str, ...]:
@@ -46,8 +46,8 @@ def change(home: Home, verb: Sequence[str], names: Sequence[str], group: str = "
         whole = verb[0] == "down"
         chosen = tuple(there) if whole else tuple(n for n in wanted if n in there)
         if chosen:
-            argv = engine.compose(home.path, rendered.project, *verb, *(("--remove-orphans",) if whole else chosen))
-            engine.run_compose(argv, environment=engine.without_secrets(home.path))
+            argv = compose.command(home.path, rendered.project, *verb, *(("--remove-orphans",) if whole else chosen))
+            compose.run(argv, environment=compose.without_secrets(home.path))
     return chosen
 
 
@@ -90,7 +90,7 @@ def execute(home: Home, service: str, words: Sequence[str], *, terminal: bool) -
     """Run `words` in a service's container on our own stdin and stdout; its exit code."""
     argv = execution(home, service, words, terminal=terminal)
     ours.require_alone(home, stack.load(home).project)
-    return shell.hand_over(argv, engine.without_secrets(home.path))
+    return shell.hand_over(argv, compose.without_secrets(home.path))
 
 
 def logs(
@@ -100,7 +100,7 @@ def logs(
     argv = command(home, ("logs", "--no-color", *options), names, group)
     ours.require_alone(home, stack.load(home).project)
     # Compose clears the line of a progress that isn't there, on any output.
-    return shell.relay(argv, lambda text: say(text.replace("\x1b[2K", "")), engine.without_secrets(home.path))
+    return shell.relay(argv, lambda text: say(text.replace("\x1b[2K", "")), compose.without_secrets(home.path))
 
 
 def listed(home: Home, group: str = "") -> tuple[list[Row], tuple[str, ...]]:

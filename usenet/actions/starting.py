@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from usenet.actions import ours
-from usenet.adapters import engine, probes, secrets
+from usenet.adapters import compose, engine, probes, secrets
 from usenet.adapters.engine import Container
 from usenet.adapters.home import Home
 from usenet.domain import steps
@@ -112,7 +112,7 @@ def _compose(run: _Run, names: tuple[str, ...], *, off: tuple[str, ...] = ()) ->
     among = [n for n, p in run.now.items() if not p.settled]
     step = steps.create(run.plan, names, among=among, off=off)
     if names or off:
-        engine.run_compose(command(run.home, run.plan, step))
+        compose.run(command(run.home, run.plan, step))
 
 
 def _creation(step: Create) -> list[str]:
@@ -125,7 +125,7 @@ def _creation(step: Create) -> list[str]:
 
 def command(home: Home, plan: Plan, step: Create) -> list[str]:
     """The command line that creates containers, and removes what is off."""
-    return engine.compose(home.path, plan.project, *_creation(step))
+    return compose.command(home.path, plan.project, *_creation(step))
 
 
 def _begin(run: _Run, names: Sequence[str]) -> None:

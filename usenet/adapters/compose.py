@@ -1,0 +1,49 @@
+"""Compose, always called for one stack: its file, its project, its .env."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from usenet.adapters import shell
+from usenet.domain.errors import SystemFailure
+
+
+def version() -> str:
+    """Compose's version, or empty where the plugin is missing."""
+    if not shell.found("docker"):
+        return ""
+    done = shell.run(["docker", "compose", "version", "--short"])
+    return done.out.strip().lstrip("v") if done.ok else ""
+
+
+def command(home: Path, project: str, *arguments: str, file: str = "") -> list[str]:
+    """The one way to call Compose: always this stack's file, project name and .env."""
+    stack = home / "stack"
+    return [
+        *("docker", "compose", "--ansi", "never", "--project-name", project, "--project-directory", str(stack)),
+        *("-f", file or str(stack / "compose.yaml"), *arguments),
+    ]
+
+
+def hashes(home: Path, project: str, text: str) -> dict[str, str]:
+    """Service → the hash that Compose would give its configuration in the compose file `text`. SystemFailure."""
+    done = shell.run(command(home, project, "config", "--hash", "*", file="-"), text=text, timeout=30)
+    if not done.ok:
+        raise SystemFailure(f"docker compose config failed: {' '.join(done.err.strip().splitlines()[-1:])}")
+    return dict(line.split(maxsplit=1) for line in done.out.splitlines() if line.strip())
+
+
+def run(line: Sequence[str], *, timeout: float = 600, environment: Mapping[str, str] | None = None) -> str:
+    """Run one of `command`'s lines to its end; its stdout. SystemFailure with the last line that it said."""
+    return shell.checked(line, timeout=timeout, environment=environment)
+
+
+def without_secrets(home: Path) -> dict[str, str]:
+    """Stand-ins for the variables of the compose file, for verbs that make no container: they work without .env."""
+    try:
+        text = (home / "stack" / "compose.yaml").read_text(errors="replace")
+    except OSError:
+        return {}
+    return dict.fromkeys(re.findall(r"\$\{(\w+):\?", text), "-")
