@@ -64,9 +64,16 @@ def run(
     if FLAGS.dry_run:
         _dry_run(situation, decision, chosen, draft=draft)
         return
+    carry_out(situation, decision, chosen, timeout=timeout)
+
+
+def carry_out(situation: Situation, decision: Decision, names: Sequence[str], *, timeout: float | None = None) -> None:
+    """Start what was decided, and tell; exit 1 when a service is not healthy in the end."""
+    from usenet.actions import deploy
+
     with _view(decision) as watch:
-        result = deploy.up(situation, decision, chosen, say=console.say, watch=watch, timeout=timeout)
-    _tell(home, decision, result)
+        result = deploy.up(situation, decision, names, say=console.say, watch=watch, timeout=timeout)
+    _tell(situation.home, decision, result)
     if result.failed:
         raise typer.Exit(1)
 

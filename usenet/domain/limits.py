@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from usenet.domain.errors import ValidationError
 from usenet.domain.host import Host
@@ -16,6 +17,7 @@ SMALLEST = 6 * 2**20  # engines refuse a container with a smaller limit or reser
 SHARES = {"dedicated": 1.0, "high_performance": 0.75, "balanced": 0.5, "light": 0.25, "development": 0.1}
 # From (memory in GiB, threads) upwards, the largest profile first.
 AUTOMATIC = ((32, 16, "dedicated"), (16, 8, "high_performance"), (8, 4, "balanced"), (0, 0, "light"))
+Topic = Literal["memory", "cpus"]
 CPU_PARTS: Mapping[Load, float] = {"light": 0.25, "normal": 0.5, "heavy": 1.0}
 
 
@@ -43,7 +45,7 @@ def limits(host: Host, settings: Settings, services: Mapping[str, Service], shar
     One too small for the engine is left out. A limit leaves four times what is wanted, so that a leak in one service
     can't take the machine.
     """
-    if host.engine is not None and not host.engine.memory_limit:
+    if not _limits_memory(host):
         return {name: Limits(cpus=_cpus(host, share, s.wants.load)) for name, s in services.items()}
     allowed = max(int(host.memory.total * share), MINIMUM)
     wants = {name: _wanted(name, service, settings) for name, service in services.items()}
@@ -59,6 +61,32 @@ def limits(host: Host, settings: Settings, services: Mapping[str, Service], shar
             cpus=_cpus(host, share, service.wants.load),
         )
     return result
+
+
+def reasons(
+    host: Host, settings: Settings, services: Mapping[str, Service], share: float
+) -> dict[tuple[str, Topic], str]:
+    """Why each service gets the limits that `limits` gives it, in a sentence."""
+    allowed = max(int(host.memory.total * share), MINIMUM)
+    together = sum(_wanted(name, service, settings) for name, service in services.items())
+    squeezed = f", scaled: all want {_gib(together)} of {_gib(allowed)}" if together > allowed else ""
+    part = f"{share:.0%} of {host.cpu.threads} threads"
+    found: dict[tuple[str, Topic], str] = {}
+    for name, service in services.items():
+        wants = f"wants {_gib(service.wants.memory)}{squeezed}"
+        own = _set_limit(name, settings)
+        at_most = f"limit set to {_gib(own)} in usenet.yaml" if own else f"at most 4 times that, or {_gib(allowed)}"
+        found[name, "memory"] = f"{wants}; {at_most}" if _limits_memory(host) else "the kernel can't limit memory"
+        found[name, "cpus"] = f"{service.wants.load} load: {CPU_PARTS[service.wants.load]:g} of {part}, at least 0.25"
+    return found
+
+
+def _limits_memory(host: Host) -> bool:
+    return host.engine is None or host.engine.memory_limit
+
+
+def _gib(amount: int) -> str:
+    return f"{amount / GIB:.1f} GiB" if amount >= GIB else f"{amount // 2**20} MiB"
 
 
 def _wanted(name: str, service: Service, settings: Settings) -> int:

@@ -2,14 +2,10 @@
 
 from usenet.cli.noun import Noun
 
-app = Noun(help="Show what this machine has.")
-
-
-@app.callback()
-def _noun() -> None:
-    """Show what this machine has."""  # Typer makes an app with one command that command, unless there is this
+app = Noun(help="Show what this machine has, and share it out among the services.")
 
 
 from usenet.cli.hardware import (  # noqa: E402
     facts,  # noqa: F401 - it adds its verbs to the app
+    optimize,  # noqa: F401
 )

@@ -1,0 +1,1 @@
+"""Decisions about processors, memory and GPUs, beyond what each service is granted."""
