@@ -12,6 +12,7 @@ from pathlib import Path
 
 from usenet.adapters import engine, files, home, secrets, settings
 from usenet.adapters.home import Home
+from usenet.adapters.leftovers import remove as remove_leftovers
 from usenet.domain.errors import UsenetError
 
 OLD, NEW = "old\n" * 2000, "new text\n" * 3000
@@ -155,8 +156,8 @@ def make_directory(tmp_path):
     def check(done=False):
         assert all(mode(p) == 0o750 for p in (path, path.parent) if p.exists())
         assert path.is_dir() or not done
-        files.remove_leftovers(tmp_path)
-        files.remove_leftovers(path.parent)
+        remove_leftovers(tmp_path)
+        remove_leftovers(path.parent)
         assert leftovers(tmp_path) == []
 
     every_kill(lambda: files.make_directory(path, os.getuid(), os.getgid(), 0o750), prepare, check, least=4)

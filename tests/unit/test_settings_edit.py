@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from usenet.adapters import settings
 from usenet.adapters.home import Home
-from usenet.adapters.settings import change, edit
+from usenet.adapters.settings import change, edit, proof
 from usenet.domain.errors import ConfigError, UsenetError, ValidationError
 
 FILE = """\
@@ -215,7 +215,7 @@ FILES = st.sampled_from(
 
 
 def comments(text: str) -> list[str]:
-    return sorted(edit._comments(text.removeprefix("\ufeff")))
+    return sorted(proof.comments(text.removeprefix("\ufeff")))
 
 
 @limits(max_examples=200)

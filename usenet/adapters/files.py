@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
-import pwd
-import shutil
 import stat
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from usenet.adapters import leftovers
+from usenet.adapters.refusals import in_words, user_name
 from usenet.domain.errors import SystemFailure, UsenetError
 
 Owner = tuple[int, int]
@@ -41,14 +39,14 @@ def write_all(
     """
     staged: list[_Staged] = []
     for directory in {_target(path).parent for path in files}:
-        remove_leftovers(directory)
+        leftovers.remove(directory)
     try:
         for path, content in files.items():
-            with _in_words(path, len(content)):
+            with in_words(path, len(content)):
                 if new := _stage(path, content, mode, owner):
                     staged.append(new)
         for new in staged:
-            with _in_words(new.path, 0):
+            with in_words(new.path, 0):
                 new.temporary.rename(new.target)
         for directory in {new.target.parent for new in staged}:
             sync_directory(directory)
@@ -75,7 +73,7 @@ def _stage(path: Path, content: str | bytes, mode: int | None, owner: Owner | No
     mode = mode if mode is not None else (stat.S_IMODE(old.st_mode) if old else 0o644)
     if old and _same(old, mode, owner) and old.st_size == len(data) and target.read_bytes() == data:
         return None
-    temporary = _temporary(target)
+    temporary = leftovers.temporary(target)
     temporary.unlink(missing_ok=True)
     try:
         _fill(temporary, data, mode, owner or _natural_owner(old or target.parent.stat()))
@@ -121,30 +119,6 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-# The thread's id, not only the process's: two threads of the agent may write the same file.
-def _temporary(target: Path) -> Path:
-    return target.with_name(f".{target.name}.usenet-{threading.get_native_id()}~")
-
-
-def remove_leftovers(directory: Path) -> tuple[Path, ...]:
-    """Remove the temporary files and directories of ours in `directory` whose writer lives no more."""
-    removed = []
-    with suppress(OSError), os.scandir(directory) as entries:
-        for entry in entries:
-            if _writer_is_gone(entry.name):
-                with suppress(OSError):
-                    Path(entry.path).rmdir() if entry.is_dir(follow_symlinks=False) else Path(entry.path).unlink()
-                    removed.append(Path(entry.path))
-    return tuple(removed)
-
-
-def _writer_is_gone(name: str) -> bool:
-    if not (name.startswith(".") and name.endswith("~")):
-        return False
-    writer = name[:-1].rpartition(".usenet-")[2]
-    return writer.isdecimal() and ".usenet-" in name and not Path("/proc", writer).exists()
-
-
 def make_directory(path: Path, uid: int, gid: int, mode: int = 0o755) -> bool:
     """Make `path` and its missing parents for `uid`:`gid`; True if it was not there. What exists is left as it is.
 
@@ -153,7 +127,7 @@ def make_directory(path: Path, uid: int, gid: int, mode: int = 0o755) -> bool:
     """
     if path.is_dir():
         return False
-    with _in_words(path, 0):
+    with in_words(path, 0):
         for missing in reversed([p for p in (path, *path.parents) if not p.is_dir()]):
             _make_one(missing, uid, gid, mode)
     return True
@@ -162,7 +136,7 @@ def make_directory(path: Path, uid: int, gid: int, mode: int = 0o755) -> bool:
 def _make_one(path: Path, uid: int, gid: int, mode: int) -> None:
     if path.is_symlink() or path.exists():
         raise SystemFailure(f"{path} is in the way: it is not a directory", hint=f"move it away: mv {path} {path}.old")
-    temporary = _temporary(path)
+    temporary = leftovers.temporary(path)
     temporary.mkdir(mode=0o700)
     try:
         _give(temporary, path, uid, gid, mode)
@@ -194,7 +168,7 @@ def lock(home: Path, verb: str) -> Iterator[None]:
     releases it when the process ends, however it ends.
     """
     path = home / ".usenet" / "lock"
-    with _in_words(path, 0):
+    with in_words(path, 0):
         there = home.stat()
         make_directory(path.parent, *_owner(there))
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
@@ -205,7 +179,7 @@ def lock(home: Path, verb: str) -> Iterator[None]:
             raise _held(file.read(4096), path) from held
         if os.geteuid() == 0:
             os.fchown(descriptor, there.st_uid, there.st_gid)
-        with _in_words(path, 0):
+        with in_words(path, 0):
             _sign(file.fileno(), _signature(verb))
         try:
             yield
@@ -256,38 +230,3 @@ def _held(signature: bytes, path: Path) -> UsenetError:
         )
     except (ValueError, KeyError, TypeError):
         return UsenetError("another usenet is changing this stack", hint=hint, where=str(path))
-
-
-def user_name() -> str:
-    """The name of the user who runs us, or the number where there is no name."""
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())
-
-
-@contextmanager
-def _in_words(path: Path, size: int) -> Iterator[None]:
-    try:
-        yield
-    except OSError as failure:
-        raise _failure(failure, path, size) from failure
-
-
-def _failure(failure: OSError, path: Path, size: int) -> SystemFailure:
-    directory = next((p for p in path.parents if p.is_dir()), Path("/"))
-    if failure.errno in (errno.ENOSPC, errno.EDQUOT):
-        free = shutil.disk_usage(directory).free
-        return SystemFailure(
-            f"no space left to write {path}: {size} bytes are needed, {free} are free",
-            hint=f"make room, then run the same again: df -h {directory}",
-        )
-    if failure.errno == errno.EROFS:
-        return SystemFailure(f"{path} is on a read-only filesystem", hint=f"look at: findmnt -T {directory}")
-    if failure.errno in (errno.EACCES, errno.EPERM):
-        return SystemFailure(
-            f"user {user_name()} may not write {path}",
-            hint=f"run it with sudo, or take the directory: sudo chown {user_name()} {directory}",
-        )
-    reason = os.strerror(failure.errno) if failure.errno else str(failure)
-    return SystemFailure(f"{path} can't be written: {reason}", hint=f"look at: ls -ld {directory}")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from usenet.adapters import engine, files, shell
+from usenet.adapters import engine, leftovers, shell
 from usenet.domain.errors import SystemFailure, UsageError
 from usenet.domain.pulls import Why, hint, why
 
@@ -53,7 +53,7 @@ def save(references: Sequence[str], file: Path) -> int:
 
 def _remove_leftovers(file: Path) -> None:
     """Temporary files of savers that were killed: ours, and the one that the docker command makes beside it."""
-    files.remove_leftovers(file.parent)
+    leftovers.remove(file.parent)
     for left in file.parent.glob(f".tmp-.{file.name}.usenet-*"):
         writer = left.name.rpartition(".usenet-")[2].partition("~")[0]
         if writer.isdecimal() and not Path("/proc", writer).exists():

@@ -13,9 +13,10 @@ from typing import Any
 import yaml
 
 from usenet.adapters.settings import text
+from usenet.adapters.settings.proof import by_hand, comments, proven, unmarked
 from usenet.adapters.settings.schema import wants_mapping, wants_text
 from usenet.adapters.settings.text import Node
-from usenet.domain.errors import ConfigError, ValidationError
+from usenet.domain.errors import ValidationError
 
 Value = str | int | float | bool | Mapping[str, Any]
 _BARE = re.compile(r"[\w+-][\w.+-]*")
@@ -41,9 +42,9 @@ def without(source: str, path: str) -> str:
     found = _walk(text.read(source, "usenet.yaml"), keys)
     if len(found) <= len(keys):
         return source
-    bare, mark = _unmarked(source)
+    bare, mark = unmarked(source)
     new = mark + _cut(bare, found[-2], found[-1])
-    return _proven(source, new, keys, None)
+    return proven(source, new, keys, None)
 
 
 def enabled(source: str, names: Sequence[str]) -> str:
@@ -88,11 +89,11 @@ def _mapping(value: str, keys: Sequence[str]) -> Mapping[str, Any]:
 
 
 def _put(source: str, keys: list[str], value: str | dict[str, Any]) -> str:
-    bare, mark = _unmarked(source)
+    bare, mark = unmarked(source)
     nodes = _walk(text.read(bare, "usenet.yaml"), keys)
     node, rest = nodes[-1], keys[len(nodes) - 1 :]
     if any(n.alias for n in nodes):
-        raise _by_hand(keys)
+        raise by_hand(keys)
     if not rest:
         new = _replaced(bare, nodes, keys, value)
     elif isinstance(node.value, dict) and (node.value or node.flow):
@@ -100,8 +101,8 @@ def _put(source: str, keys: list[str], value: str | dict[str, Any]) -> str:
     elif node.value in (None, {}):
         new = _begun(bare, nodes, keys, rest, value)
     else:
-        raise _by_hand(keys)
-    return _proven(source, mark + new, keys, value)
+        raise by_hand(keys)
+    return proven(source, mark + new, keys, value)
 
 
 def _replaced(source: str, nodes: list[Node], keys: list[str], value: str | dict[str, Any]) -> str:
@@ -167,14 +168,14 @@ def _newline(source: str) -> str:
 def _cut(source: str, parent: Node, node: Node) -> str:
     """Take an entry out of a mapping; comments inside it stay."""
     if node.alias or parent.alias:
-        raise _by_hand([])
+        raise by_hand([])
     if parent.flow:
         return _cut_from_flow(source, parent, node)
     start = source.rfind("\n", 0, node.key_start) + 1
     stop = source.find("\n", _end_of_text(source, node))
     stop = len(source) if stop < 0 else stop + 1
     indent = source[start : node.key_start]
-    kept = [indent + comment + _newline(source) for comment in _comments(source, start, stop)]
+    kept = [indent + comment + _newline(source) for comment in comments(source, start, stop)]
     return source[:start] + "".join(kept) + source[stop:]
 
 
@@ -185,22 +186,8 @@ def _cut_from_flow(source: str, parent: Node, node: Node) -> str:
         start, stop = _end(entries[index - 1]), _end(node)
     else:
         start, stop = node.key_start, entries[1].key_start if len(entries) > 1 else _end(node)
-    kept = "".join(f" {comment}{_newline(source)}" for comment in _comments(source, start, stop))
+    kept = "".join(f" {comment}{_newline(source)}" for comment in comments(source, start, stop))
     return source[:start] + kept + source[stop:]
-
-
-def _comments(source: str, start: int = 0, stop: int | None = None) -> list[str]:
-    """The comments between two positions, in order."""
-    found, before = [], 0
-    for token in yaml.scan(source, Loader=text.LOADER):
-        found += [(before, source[before : token.start_mark.index])]
-        if isinstance(token, yaml.ScalarToken) and token.style in ("|", ">"):
-            header = source[token.start_mark.index :].splitlines()[0]
-            found += [(token.start_mark.index, header)]
-        before = token.end_mark.index
-    found += [(before, source[before:])]
-    every = [(at + m.start(), m[0].rstrip()) for at, gap in found for m in re.finditer(r"#[^\n]*", gap)]
-    return [comment for at, comment in every if start <= at < (len(source) if stop is None else stop)]
 
 
 def _end(node: Node) -> int:
@@ -245,43 +232,3 @@ def _word(value: str, *, flow: bool = True) -> str:
     }
     dumped = str(yaml.safe_dump(wrapped, **options)).rstrip("\n")
     return dumped[1:-1] if flow else dumped.partition(": ")[2]
-
-
-def _unmarked(source: str) -> tuple[str, str]:
-    return (source[1:], "\ufeff") if source.startswith("\ufeff") else (source, "")
-
-
-def _proven(source: str, new: str, keys: list[str], value: object) -> str:
-    """`new`, if it says what `source` says but for `keys`, with the same comments."""
-    try:
-        said = text.read(new, "usenet.yaml").plain()
-        same_comments = sorted(_comments(_unmarked(source)[0])) == sorted(_comments(_unmarked(new)[0]))
-    except (ConfigError, yaml.YAMLError) as failure:
-        raise _by_hand(keys) from failure
-    if _essence(said) != _essence(_changed(text.read(source, "usenet.yaml").plain(), keys, value)) or not same_comments:
-        raise _by_hand(keys)
-    return new
-
-
-def _changed(data: Any, keys: list[str], value: object) -> Any:
-    data = dict(data) if isinstance(data, dict) else {}
-    if keys[1:]:
-        data[keys[0]] = _changed(data.get(keys[0]), keys[1:], value)
-    else:
-        data[keys[0]] = value
-    return data
-
-
-def _essence(data: Any) -> Any:
-    """The same for no value, an empty mapping and a missing key."""
-    if isinstance(data, dict):
-        return {k: e for k, v in data.items() if (e := _essence(v)) is not None} or None
-    return data
-
-
-def _by_hand(keys: Sequence[str]) -> ConfigError:
-    return ConfigError(
-        "this place of the file can't be changed without changing something else",
-        hint="edit usenet.yaml by hand, then check it with: usenet config validate",
-        where="/".join(["usenet.yaml:", *keys]).replace(":/", ": "),
-    )
