@@ -1,0 +1,146 @@
+"""The real verbs of the drives, with a machine in memory below them instead of mounts, guards and fstab."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests.unit.storage_kernel import STACK, Refused, known
+from tests.unit.storage_model import Machine
+from usenet.actions.storage import change
+from usenet.actions.storage.shelf import Shelf
+from usenet.adapters import settings
+from usenet.adapters.home import Home
+from usenet.domain.errors import SystemFailure
+from usenet.domain.settings import Settings
+from usenet.domain.storage.marker import Marker
+from usenet.domain.storage.steps import Detach, Guard, Persist, Share, Step, Unmount
+
+
+class Killed(BaseException):
+    """The process is gone: nobody handles it."""
+
+
+class Desk:
+    """A stack directory and a machine. `left`: how many operations are done before the run is killed.
+
+    Nothing may be changed without the lock. `after` is called after each operation, `refuse` before each step.
+    """
+
+    def __init__(self, folder: Path, machine: Machine, patch: pytest.MonkeyPatch) -> None:
+        folder.mkdir()
+        self.home, self.machine, self.patch = Home(folder), machine, patch
+        self.home.settings.write_text("name: films\n")
+        self.left: int | None = None
+        self.locked = False
+        self.after: Callable[[], object] = lambda: None
+        self.refuse: Callable[[Step], object] = lambda step: None
+
+    def _sit_down(self) -> None:
+        """Let the verbs work on this machine from now on."""
+        patch = self.patch
+        mounting = SimpleNamespace(
+            mark=self.take,
+            unmark=self.take,
+            show_drive=self.take,
+            show_directory=self.take,
+            unmount=lambda target: self.take(Unmount(target=str(target))),
+            detach=lambda target: self.take(Detach(target=str(target), because="")),
+            share=lambda path, *_: self.take(Share(path=str(path))),
+            peek=self.peek,
+            tidy=self.machine.sweep,
+        )
+        looking = SimpleNamespace(
+            device=lambda word, _: word,
+            make_stack_id=lambda _: STACK,
+            is_directory=self.machine.directories.__contains__,
+        )
+        own = SimpleNamespace(together=self.changing(settings.together))
+        patch.setattr(change, "mounting", mounting)
+        patch.setattr(change, "look", looking)
+        patch.setattr(change, "settings", own)
+        patch.setattr(change, "observe", self.observe)
+        patch.setattr(change, "_readers", lambda _: ())
+        patch.setattr(change, "files", SimpleNamespace(lock=self.lock))
+        patch.setattr(change, "guards", SimpleNamespace(guard=lambda path: self.take(Guard(path=str(path)))))
+        patch.setattr(change, "fstab", SimpleNamespace(write=self.write))
+        patch.setattr(change, "markers", SimpleNamespace(look=lambda root: (self.marker(str(root)), True)))
+        patch.setattr(change, "tree", SimpleNamespace(look=dict.fromkeys))
+
+    @contextmanager
+    def lock(self, *_: object) -> Iterator[None]:
+        assert not self.locked
+        self.locked = True
+        try:
+            yield
+        finally:
+            self.locked = False
+
+    def observe(self, _: Home) -> Shelf:
+        return Shelf(self.home, self._read(), self.machine.host(), self.machine.seen())
+
+    def take(self, step: Step) -> None:
+        """Take a step on the machine, one operation after the other."""
+        self.refuse(step)
+        walk = self.machine.take(step)
+        try:
+            while True:
+                self._operation(lambda: next(walk))
+        except StopIteration:
+            return
+        except Refused as refused:
+            raise SystemFailure(str(refused)) from refused
+
+    def changing(self, real: Callable[..., object]) -> Callable[..., None]:
+        def changed(*arguments: object) -> None:
+            real(*arguments)
+            self._read()
+
+        return lambda *arguments: self._operation(lambda: changed(*arguments))
+
+    def _read(self) -> Settings:
+        wanted = settings.load(self.home)
+        self.machine.settings = dict(wanted.storage.drives)
+        return wanted
+
+    def _operation(self, do: Callable[[], object]) -> None:
+        assert self.locked, "it is changed without the lock"
+        if self.left == 0:
+            raise Killed
+        do()
+        self.left = None if self.left is None else self.left - 1
+        self.after()
+
+    def write(self, stack: str, lines: tuple[str, ...]) -> None:
+        assert stack == STACK
+        self.take(Persist(lines=lines))
+
+    def peek(self, device: str, *_: object) -> Marker | None:
+        (disk,) = [disk for disk, (name, _) in self.machine.devices.items() if name == device]
+        return known(disk.marker)
+
+    def marker(self, place: str) -> Marker | None:
+        above = self.machine.top(place)
+        return known(above.of.marker if above else self.machine.directories[place].marker)
+
+    # --- the verbs ---
+
+    def add(
+        self, drive: str, name: str, *, read_only: bool = False, adopt: bool = False, dry_run: bool = False
+    ) -> None:
+        self._sit_down()
+        wish = change.Wish(drive=drive, name=name, read_only=read_only, adopt=adopt)
+        change.add(self.home, wish, dry_run=dry_run, say=lambda _: None)
+
+    def remove(self, name: str, *, dry_run: bool = False) -> None:
+        self._sit_down()
+        change.remove(self.home, name, dry_run=dry_run, say=lambda _: None)
+
+    def apply(self, **how: object) -> change.Converged:
+        self._sit_down()
+        with self.lock():
+            return change.apply(self.home, say=lambda _: None, **how)  # type: ignore[arg-type]
