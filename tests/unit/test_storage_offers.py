@@ -210,7 +210,7 @@ def test_any_label_is_kept_as_it_is(label: str) -> None:
 
 
 def test_where_else_it_is_mounted_is_where_all_of_it_is_seen() -> None:
-    seen = Seen(data="/srv/usenet", shared=True)
+    seen = Seen(data="/srv/usenet", shared=True, parts=frozenset({"/home", "/srv/films"}))
 
     def elsewhere(type_: str, *mounted: Mount) -> str:
         filesystem = Filesystem(source="/dev/sda1", type=type_, uuid="1", mounts=mounted)
@@ -222,5 +222,7 @@ def test_where_else_it_is_mounted_is_where_all_of_it_is_seen() -> None:
     theirs = Mount(target="/run/media/anna/films")
     assert elsewhere("ext4", ours, left) == ""
     assert elsewhere("ext4", ours, left, theirs) == "/run/media/anna/films"
+    assert elsewhere("ext4", Mount(target="/srv/films"), theirs) == "/run/media/anna/films"
+    assert elsewhere("ext4", Mount(target="/srv/films")) == ""
     assert elsewhere("btrfs", Mount(target="/home", options=("rw", "subvol=/@home"))) == ""
     assert elsewhere("btrfs", Mount(target="/mnt", options=("rw", "subvol=/"))) == "/mnt"

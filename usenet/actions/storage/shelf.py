@@ -9,6 +9,7 @@ from usenet.actions import hardware
 from usenet.adapters import mounts, settings
 from usenet.adapters.home import Home
 from usenet.adapters.storage import fstab, look
+from usenet.domain import mounts as holders
 from usenet.domain.host import Host
 from usenet.domain.settings import Settings, data_root
 from usenet.domain.storage import offers
@@ -41,22 +42,30 @@ def observe(home: Home) -> Shelf:
     data = Path(data_root(wanted.data, str(home.path)))
     keep = (str(home.path), str(data), host.engine.root if host.engine else "/var/lib/docker")
     drives = wanted.storage.drives
-    stack = look.stack_id(home)
+    stack, parts = look.stack_id(home), look.parts()
     seen = Seen(
         data=str(data),
         shared=look.shared(data, table),
         bound=look.bound(data, table),
         offers=offers.offers(host, keep=keep),
-        places=look.places(data, {name: bool(one.uuid) for name, one in drives.items()}, table),
+        places=look.places(data, {name: bool(one.uuid) for name, one in drives.items()}, table, parts),
         lines=fstab.lines(stack) if stack else (),
         drivers=look.drivers(),
-        directories=frozenset(one.path for one in drives.values() if one.path and look.is_directory(one.path)),
+        directories=frozenset(one.path for one in drives.values() if one.path and _is_there(one, host)),
         stack=stack,
+        parts=parts,
         uid=wanted.user.uid,
         gid=wanted.user.gid,
         umask=wanted.user.umask,
     )
     return Shelf(home, wanted, host, seen)
+
+
+def _is_there(drive: DriveSettings, host: Host) -> bool:
+    """Whether a directory is there, on a filesystem of its type: the mountpoint of a share that is away is not it."""
+    held = holders.holding(host, drive.path)
+    types = {held[0].type} if held else set()
+    return (not drive.type or bool(types & {drive.type, ""})) and look.is_directory(drive.path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from usenet.adapters import files, shell
@@ -56,25 +57,35 @@ def bound(data: Path, table: Sequence[Mounted]) -> bool:
     return str(data) in devices and devices[str(data)] == devices.get(parent)
 
 
-def places(data: Path, names: Mapping[str, bool], table: Iterable[Mounted]) -> dict[str, Place]:
+def parts() -> frozenset[str]:
+    """Mountpoints at which not all of a filesystem is seen: a directory that was bound there, or a subvolume."""
+    lines = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
+    uppermost = {guards.plain(row[4]): row[3] for row in (line.split(" ", 5) for line in lines)}
+    return frozenset(target for target, root in uppermost.items() if root != "/")
+
+
+def places(
+    data: Path, names: Mapping[str, bool], table: Iterable[Mounted], parts: frozenset[str] = frozenset()
+) -> dict[str, Place]:
     """What is at <data>/drives/NAME, for `names` and for whatever else is mounted there.
 
     `names`: name → whether it is a drive, whose device is asked for a block, or a directory.
     """
     root = data / "drives"
-    held: dict[str, Mounted] = {}
+    there: dict[str, Mounted] = {}
     for row in table:  # the later lies over the earlier
         path = Path(row.mount.target)
         if path.parent == root and row.source != guards.SOURCE:
-            held[path.name] = row
+            there[path.name] = row
 
     def look(name: str) -> Place:
-        on = held.get(name)
+        on = there.get(name)
         if on is None:
             return Place(guarded=guards.guarded(root / name))
-        return Place(held=_held(on, device=names.get(name, False)))
+        held = _held(on, device=names.get(name, False))
+        return Place(held=replace(held, part=on.mount.target in parts))
 
-    everything = tuple(dict.fromkeys((*names, *held)))
+    everything = tuple(dict.fromkeys((*names, *there)))
     # At the same time: those that hang cost their time-out once.
     with ThreadPoolExecutor(max(len(everything), 1)) as pool:
         return dict(zip(everything, pool.map(look, everything), strict=True))

@@ -142,6 +142,8 @@ def _gone(drive: DriveSettings, held: Held, seen: Seen) -> str:
         return changed
     if not held.alive:
         return "it does not answer"
+    if drive.uuid and held.part and drive.type != "btrfs":  # whose default may be a subvolume
+        return "it is a directory of the drive, not all of it"
     if drive.read_only or not seen.stack:  # the one bears no marker that must be ours; the other knows of none
         return ""
     if held.marker is None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from usenet.domain.host import Mount
 from usenet.domain.storage.marker import Marker
 from usenet.domain.storage.offers import Offer
 
@@ -16,11 +15,12 @@ OUT_OF_SIGHT = "/run/usenet/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What is mounted at a drive's place. `alive`: it can be read now."""
+    """What is mounted at a drive's place. `alive`: it can be read now; `part`: it is a directory of its filesystem."""
 
     source: str
     read_only: bool = False
     alive: bool = True
+    part: bool = False
     marker: Marker | None = None
 
 
@@ -37,7 +37,8 @@ class Seen:
     """Everything that decisions need.
 
     `shared`: what is mounted below `data` appears in containers; `bound`: because `data` is bound to itself. `drivers`:
-    what can be mounted here; `directories`: wanted paths that exist; `stack`: the identity that markers bear.
+    what can be mounted here; `directories`: wanted paths that exist; `stack`: the identity that markers bear;
+    `parts`: mountpoints at which not all of a filesystem is seen, but a directory or a subvolume of it.
     """
 
     data: str
@@ -49,6 +50,7 @@ class Seen:
     drivers: frozenset[str] = frozenset()
     directories: frozenset[str] = frozenset()
     stack: str = ""
+    parts: frozenset[str] = frozenset()
     uid: int = 1000
     gid: int = 1000
     umask: str = "002"
@@ -73,14 +75,9 @@ class Seen:
         """Where else on this machine a whole filesystem is mounted; empty where nowhere."""
         mounts = offer.filesystem.mounts if offer.filesystem else ()
         ours = (f"{self.data}/drives/", OUT_OF_SIGHT)
-        whole = (one.target for one in mounts if not one.target.startswith(ours) and _whole(offer.type, one))
-        return min(whole, key=len, default="")
+        targets = (one.target for one in mounts if not one.target.startswith(ours))
+        return min((one for one in targets if one not in self.parts), key=len, default="")
 
     def target(self, name: str) -> str:
         """Where a drive is, for its whole life."""
         return f"{self.data}/drives/{name}"
-
-
-def _whole(type_: str, mount: Mount) -> bool:
-    """Whether all of a filesystem is seen there, as it is when it is mounted by us: of a btrfs not just a subvolume."""
-    return type_ != "btrfs" or "subvol=/" in mount.options
