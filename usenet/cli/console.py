@@ -75,6 +75,11 @@ def line(text: str = "") -> None:
         sys.stdout.write(text + "\n")
 
 
+def clear() -> None:
+    """Begin a terminal's screen anew, for what is shown again and again."""
+    sys.stdout.write("\x1b[H\x1b[2J")
+
+
 def relay(text: str) -> None:
     """One line of another program's output, as it came and at once; with --quiet and --json too."""
     sys.stdout.write(text + "\n")
