@@ -6,8 +6,10 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +31,7 @@ class Done:
 
 
 INTERRUPTED = 130
+DYING = 0.2  # seconds for a process that was killed, to end
 _observers: list[Callable[[Sequence[str]], None]] = []
 
 
@@ -78,7 +81,7 @@ def _end(process: subprocess.Popen[str]) -> None:
     """Kill the process if it lives, and don't wait for one that a filesystem without an answer keeps in the kernel."""
     process.kill()
     with suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=1)
+        process.wait(timeout=DYING)
     for stream in filter(None, (process.stdin, process.stdout, process.stderr)):
         stream.close()
 
@@ -130,6 +133,110 @@ def relay(arguments: Sequence[str], say: Callable[[str], None], environment: Map
                 process.terminate()  # nothing where it has ended
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A program that ran beside others. `opened` and `closed`: its stdout when the time that counts began and ended."""
+
+    code: int
+    out: str
+    err: str
+    opened: str
+    closed: str
+
+
+def together(
+    commands: Sequence[Sequence[str]],
+    *,
+    begun: Callable[[str], bool],
+    patience: float,
+    window: float,
+    tick: Callable[[], None],
+) -> tuple[float, tuple[Ran, ...]]:
+    """Run programs that would not end by themselves, all at the same time; the seconds that counted, and each.
+
+    Time counts from when each one's stdout satisfies `begun`, or `patience` is over, for `window` seconds, or until
+    all have ended. `tick` is called a few times a second. Then each gets what Ctrl-C sends, and ten seconds to end.
+    """
+    with ExitStack() as open_ones:
+        started = [open_ones.enter_context(_beside(command)) for command in commands]
+        _wait(lambda: all(one.is_over() or begun(one.out()) for one in started), patience, tick)
+        opened, since = [one.out() for one in started], time.monotonic()
+        _wait(lambda: all(one.is_over() for one in started), window, tick)
+        closed, counted = [one.out() for one in started], time.monotonic() - since
+        for one in started:
+            one.process.send_signal(signal.SIGINT)
+        _wait(lambda: all(one.is_over() for one in started), _GRACE, tick)
+        for one in started:
+            one.process.kill()
+        ran = zip((one.finished() for one in started), opened, closed, strict=True)
+        return counted, tuple(Ran(done.code, done.out, done.err, first, last) for done, first, last in ran)
+
+
+_GRACE = 10.0
+
+
+def _wait(over: Callable[[], bool], seconds: float, tick: Callable[[], None]) -> None:
+    end = time.monotonic() + seconds
+    while not over() and (left := end - time.monotonic()) > 0:
+        time.sleep(min(0.05, left))
+        tick()
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """A process that writes into files, which no pipe that nobody reads can stop."""
+
+    process: subprocess.Popen[bytes]
+    files: tuple[int, int]
+
+    def is_over(self) -> bool:
+        return self.process.poll() is not None
+
+    def out(self, stream: int = 0) -> str:
+        # Reading at a place of its own: the process writes where the file stands.
+        size = os.fstat(self.files[stream]).st_size
+        return os.pread(self.files[stream], size, 0).decode(errors="replace")
+
+    def finished(self) -> Done:
+        return Done(self.process.wait(timeout=_GRACE), self.out(), self.out(1))
+
+
+@contextmanager
+def _beside(command: Sequence[str]) -> Iterator[_Beside]:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        # A group of its own: Ctrl-C on the terminal is ours to pass on.
+        process = subprocess.Popen(
+            _located(command), stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=_environment(), process_group=0
+        )
+        try:
+            yield _Beside(process, (out.fileno(), err.fileno()))
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)  # a container's client passes it on
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=2)
+            process.kill()
+            process.wait()
+
+
+def piped(arguments: Sequence[str], data: bytes, *, timeout: float = 10) -> tuple[int, bytes, str]:
+    """Run a program with `data` on its stdin; its exit code, stdout as it is and stderr. SystemFailure as in `run`."""
+    with subprocess.Popen(
+        _located(arguments),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=_environment(),
+    ) as process:
+        try:
+            out, err = process.communicate(data, timeout=timeout)
+        except subprocess.TimeoutExpired as late:
+            raise SystemFailure(f"{arguments[0]} did not end within {timeout:g} s") from late
+        finally:
+            process.kill()  # nothing where it has ended
+    return process.returncode, out, err.decode(errors="replace")
 
 
 def _environment(more: Mapping[str, str] | None = None) -> dict[str, str]:

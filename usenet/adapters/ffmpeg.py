@@ -1,0 +1,113 @@
+"""ffmpeg: on this machine, in an image that nothing else runs, or in a container that runs; asked and run."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from usenet.adapters import shell
+from usenet.adapters.shell import Ran
+from usenet.adapters.stack import Transcoder
+from usenet.domain.errors import SystemFailure
+from usenet.domain.hardware import measured
+from usenet.domain.hardware.benchmark import Offers
+
+HERE = "this machine"
+INSIDE = "/clips"
+_DRIVERS = ("LIBVA_", "NVIDIA_")  # of a service's variables, those that its card's driver reads
+PATIENCE = 20.0  # an engine may take seconds to start a container
+
+
+@dataclass(frozen=True, slots=True)
+class Ffmpeg:
+    """Where an ffmpeg is run. `image` is empty for this machine's own; `service`: whose image and devices they are.
+
+    `options`: those of `docker run` that give it what the service was granted.
+    """
+
+    program: str = "ffmpeg"
+    image: str = ""
+    service: str = ""
+    options: tuple[str, ...] = ()
+    made: list[str] = field(default_factory=list, compare=False)
+
+    @property
+    def where(self) -> str:
+        return self.image or HERE
+
+    def folder(self, clips: Path) -> str:
+        """Where it finds what is in `clips`."""
+        return INSIDE if self.image else str(clips)
+
+    def command(self, arguments: Sequence[str], clips: Path | None = None) -> list[str]:
+        """The whole command line; in an image each call is a container of its own, without network or rights."""
+        if not self.image:
+            return [self.program, *arguments]
+        name = f"usenet-ffmpeg-{uuid.uuid4().hex[:12]}"
+        self.made.append(name)
+        bound = ("--volume", f"{clips}:{INSIDE}:z") if clips else ()
+        return [
+            *("docker", "run", "--rm", "--pull", "never", "--name", name, "--network", "none"),
+            *("--user", f"{os.geteuid()}:{os.getegid()}", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+            *(*self.options, *bound, "--entrypoint", self.program, self.image, *arguments),
+        ]
+
+    def remove_leftovers(self) -> None:
+        """Remove containers that outlived their command; those that ended are gone by themselves."""
+        if self.made:
+            shell.run(["docker", "rm", "--force", *self.made], timeout=60)
+            self.made.clear()
+
+
+def of_service(one: Transcoder, program: str) -> Ffmpeg:
+    """The ffmpeg in a service's image, with the devices, groups and cards that the service was granted."""
+    options = [part for path in one.devices for part in ("--device", path)]
+    options += [part for gid in one.groups for part in ("--group-add", str(gid))]
+    told = {key: value for key, value in one.environment.items() if key.startswith(_DRIVERS)}
+    options += [part for key, value in told.items() for part in ("--env", f"{key}={value}")]
+    if one.gpus and one.gpus.driver == "cdi":
+        options += [part for name in one.gpus.ids for part in ("--device", name)]
+    elif one.gpus:
+        options += ["--gpus", f'"device={",".join(one.gpus.ids)}","capabilities=gpu,video,compute,utility"']
+    return Ffmpeg(program, one.image, one.service, tuple(options))
+
+
+def offers(ffmpeg: Ffmpeg) -> Offers:
+    """What it has, in two questions. SystemFailure where there is none, or it does not answer."""
+    said = []
+    for what in ("-encoders", "-filters"):
+        done = shell.run(ffmpeg.command(["-nostdin", what]), timeout=PATIENCE)
+        if not done.ok:
+            raise SystemFailure(f"{ffmpeg.program} in {ffmpeg.where}: {measured.why(done.err)}")
+        said.append(done)
+    version = re.search(r"^ffmpeg version (\S+)", said[0].err, re.MULTILINE)
+    return Offers(
+        version=version[1] if version else "",
+        encoders=frozenset(re.findall(r"^ [VASD][A-Z.]{5} (\S+) ", said[0].out, re.MULTILINE)),
+        filters=frozenset(re.findall(r"^ [A-Z.]{2,3} (\S+) +\S+->", said[1].out, re.MULTILINE)),
+    )
+
+
+def measure(
+    ffmpeg: Ffmpeg, lines: Sequence[Sequence[str]], clips: Path, *, window: float, tick: Callable[[], None]
+) -> tuple[float, tuple[Ran, ...]]:
+    """Run endless command lines at the same time; the time counts from when each has done its first picture."""
+    commands = [ffmpeg.command(arguments, clips) for arguments in lines]
+    found = shell.together(
+        commands, begun=lambda out: measured.pictures(out) > 0, patience=window + 5, window=window, tick=tick
+    )
+    ffmpeg.made.clear()
+    return found
+
+
+@contextmanager
+def clips() -> Iterator[Path]:
+    """A directory that only this user can read, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="usenet-clips-") as folder:
+        yield Path(folder)
