@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from usenet.adapters import download_clients as clients
-from usenet.adapters.download_clients import SECRETS, WHOLE, Client
+from usenet.adapters.download_clients import SECRETS, WHOLE, Client, Refused
 from usenet.adapters.http import NoAnswer
 from usenet.domain.secret import Secret
 
@@ -23,16 +23,20 @@ Reply = tuple[int, Any, dict[str, str]]
 
 
 class Peer:
-    """A client that two things run in and one is halted; it refuses what the real one would."""
+    """A client that two things run in and one is halted; it refuses what the real one would.
+
+    `busy` are looked through or moved, and nobody can tell whether they were halted before.
+    """
 
     def __init__(self) -> None:
         self.halted = {"c"}
+        self.busy: set[str] = set()
         self.whole = False
         self.known = {"a", "b", "c"}
 
     def change(self, names: list[str], *, halt: bool) -> None:
-        assert set(names) <= self.known
-        self.halted = self.halted | set(names) if halt else self.halted - set(names)
+        known = self.known & set(names)
+        self.halted = self.halted | known if halt else self.halted - known
 
 
 class Sabnzbd(Peer):
@@ -71,7 +75,8 @@ class Transmission(Peer):
             return 409, "", {"X-Transmission-Session-Id": "session"}
         told = json.loads(body)
         if told["method"] == "torrent-get":
-            found = [{"hashString": n, "status": 0 if n in self.halted else 4} for n in sorted(self.known)]
+            states = {**dict.fromkeys(self.known, 4), **dict.fromkeys(self.halted, 0), **dict.fromkeys(self.busy, 2)}
+            found = [{"hashString": n, "status": states[n]} for n in sorted(self.known)]
             return 200, {"result": "success", "arguments": {"torrents": found}}, {}
         # As the real one: none named means all.
         ids = told["arguments"].get("ids") or sorted(self.known)
@@ -94,7 +99,9 @@ class Qbittorrent(Peer):
             return 403, "", {}
         verb = path.removeprefix("/api/v2/torrents/")
         if verb == "info":
-            return 200, [{"hash": n, "state": self.state if n in self.halted else "uploading"} for n in "abc"], {}
+            states = {n: self.state if n in self.halted else "uploading" for n in self.known}
+            states |= dict.fromkeys(self.busy, "checkingResumeData")
+            return 200, [{"hash": n, "state": state} for n, state in states.items()], {}
         if verb not in self.words:
             return 404, "", {}
         self.change(told["hashes"].split("|"), halt=self.words[verb])
@@ -109,16 +116,24 @@ class OldQbittorrent(Qbittorrent):
 class Aria2(Peer):
     def answer(self, path: str, headers: Any, body: bytes) -> Reply:
         told = json.loads(body)
-        if told["params"][0] != f"token:{KEY}":
-            return 400, {"error": {"code": 1, "message": "Unauthorized"}}, {}
-        method, words = told["method"], told["params"][1:]
+        assert told["method"] == "system.multicall"
+        (calls,) = told["params"]
+        return 200, {"result": [self.call(one["methodName"], *one["params"]) for one in calls]}, {}
+
+    def call(self, method: str, token: str, *words: Any) -> Any:
+        if token != f"token:{KEY}":
+            return {"code": 1, "message": "Unauthorized"}
         if method == "aria2.tellActive":
-            return 200, {"result": [{"gid": "a"}] if "a" not in self.halted else []}, {}
+            return [[{"gid": "a"}] if "a" not in self.halted else []]
         if method == "aria2.tellWaiting":
             states = {n: "paused" if n in self.halted else "waiting" for n in "bc"}
-            return 200, {"result": [{"gid": n, "status": state} for n, state in states.items()]}, {}
-        self.change(words, halt={"aria2.forcePause": True, "aria2.unpause": False}[method])
-        return 200, {"result": words[0]}, {}
+            return [[{"gid": n, "status": state} for n, state in states.items()]]
+        halt = {"aria2.forcePause": True, "aria2.unpause": False}[method]
+        (gid,) = words
+        if gid not in self.known or (gid in self.halted) == halt:
+            return {"code": 1, "message": f"GID {gid} is not found, or it can't be done now"}
+        self.change([gid], halt=halt)
+        return [gid]
 
 
 @pytest.fixture
@@ -173,6 +188,27 @@ def test_what_a_person_halted_stays_halted(peer, kind, serve) -> None:
 
 
 @pytest.mark.parametrize(("peer", "kind"), LISTS, ids=lambda one: getattr(one, "__name__", None))
+def test_what_is_gone_or_halted_already_stands_in_nobody_s_way(peer, kind, serve) -> None:
+    real = peer()
+    client = serve(real, kind)
+    clients.pause(client, ["a", "b"])
+    clients.pause(client, ["a", "b"])
+    clients.resume(client, ["a"])
+    clients.resume(client, ["gone", "a", "b"])
+    assert real.halted == {"c"}
+
+
+@pytest.mark.parametrize(("peer", "kind"), LISTS[:3], ids=lambda one: getattr(one, "__name__", None))
+def test_what_is_looked_through_is_left_alone_until_it_shows_whether_a_person_halted_it(peer, kind, serve) -> None:
+    real = peer()
+    client = serve(real, kind)
+    real.busy = {"a", "c"}
+    assert clients.running(client) == ["b"]
+    real.busy = set()
+    assert sorted(clients.running(client)) == ["a", "b"]
+
+
+@pytest.mark.parametrize(("peer", "kind"), LISTS, ids=lambda one: getattr(one, "__name__", None))
 def test_nothing_named_is_nothing_done(peer, kind, serve) -> None:
     real = peer()
     client = serve(real, kind)
@@ -196,8 +232,10 @@ def test_a_client_that_halts_as_a_whole(peer, kind, serve) -> None:
 @pytest.mark.parametrize(("peer", "kind"), LISTS + WHOLES, ids=lambda one: getattr(one, "__name__", None))
 def test_a_wrong_key_is_said_without_it(peer, kind, serve) -> None:
     client = serve(peer(), kind, "wrong-secret")
-    with pytest.raises(NoAnswer) as refused:
+    with pytest.raises(Refused) as refused:
         clients.running(client)
+    with pytest.raises(Refused):
+        clients.pause(client, ["a"])
     assert "wrong-secret" not in str(refused.value)
 
 

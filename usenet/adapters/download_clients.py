@@ -1,7 +1,8 @@
 """Download clients halted and set going again by their own interfaces.
 
-What a person halted stays halted: each is asked first what runs, and only that is halted and later resumed. Every
-function raises NoAnswer, and nothing else, where a client does not answer, refuses, or makes no sense.
+What a person halted stays halted: each is asked first what runs, and only that is halted and later resumed. Some do
+what they are told a second or two later. Every function raises NoAnswer, and nothing else, where a client does not
+answer, refuses, or makes no sense.
 """
 
 from __future__ import annotations
@@ -21,7 +22,13 @@ from usenet.domain.secret import Secret
 PATIENCE = 5.0
 LARGEST = 64 * 2**20
 WHOLE = "downloads"  # stands for everything, in clients that halt as a whole
-_HALTED = frozenset({"pausedUP", "pausedDL", "stoppedUP", "stoppedDL"})
+# What is looked through or moved does not tell whether a person halted it; it does once that is over.
+_HALTED = ("paused", "stopped", "checking", "moving")  # how qBittorrent's words for it begin
+_GOING = frozenset({3, 4, 5, 6})  # Transmission's numbers: downloads and uploads, and those that wait for their turn
+
+
+class Refused(NoAnswer):
+    """Our key or password is not the client's. Asked again and again, qBittorrent shuts out this whole machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +98,10 @@ def _send(client: Client, path: str, body: bytes, **headers: str) -> _Reply:
         reply = _Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read(LARGEST))
     finally:
         link.close()
+    if reply.status in (401, 403):
+        raise Refused("it refuses our password")
     if reply.status >= 300 and reply.status not in (404, 409):
-        raise NoAnswer("it refuses our password" if reply.status in (401, 403) else f"it answered {reply.status}")
+        raise NoAnswer(f"it answered {reply.status}")
     return reply
 
 
@@ -113,7 +122,7 @@ def _sabnzbd(client: Client, mode: str, **more: str) -> Any:
     fields = {"mode": mode, "output": "json", "apikey": client.secret.reveal(), **more}
     told = _form(client, "/api", fields).json()
     if told.get("status") is False:
-        raise NoAnswer("it refuses our key" if "key" in str(told.get("error", "")).lower() else "it refuses")
+        raise Refused("it refuses our key") if "key" in str(told.get("error", "")).lower() else NoAnswer("it refuses")
     return told
 
 
@@ -154,7 +163,7 @@ def _transmission(client: Client, method: str, **arguments: Any) -> Any:
 
 def _transmission_running(client: Client) -> list[str]:
     found = _transmission(client, "torrent-get", fields=["hashString", "status"])["torrents"]
-    return [one["hashString"] for one in found if one["status"] != 0]
+    return [one["hashString"] for one in found if one["status"] in _GOING]
 
 
 def _transmission_halt(client: Client, ids: Ids, stop: bool) -> None:
@@ -168,14 +177,14 @@ def _qbittorrent(client: Client, path: str, fields: Mapping[str, str]) -> _Reply
     login = {"username": "admin", "password": client.secret.reveal()}
     answer = _form(client, "/api/v2/auth/login", login, Referer=own)
     if answer.body.strip() == b"Fails.":
-        raise NoAnswer("it refuses our password")
+        raise Refused("it refuses our password")
     cookie = answer.headers.get("set-cookie", "").split(";")[0]
     return _form(client, f"/api/v2/{path}", fields, Referer=own, Cookie=cookie)
 
 
 def _qbittorrent_running(client: Client) -> list[str]:
     found = _qbittorrent(client, "torrents/info", {}).json()
-    return [one["hash"] for one in found if one["state"] not in _HALTED]
+    return [one["hash"] for one in found if not one["state"].startswith(_HALTED)]
 
 
 def _qbittorrent_halt(client: Client, ids: Ids, stop: bool) -> None:
@@ -187,20 +196,26 @@ def _qbittorrent_halt(client: Client, ids: Ids, stop: bool) -> None:
         raise NoAnswer("it has no word for it")
 
 
-def _aria2(client: Client, method: str, *more: Any) -> Any:
-    told = {"jsonrpc": "2.0", "id": "usenet", "method": method, "params": [f"token:{client.secret.reveal()}", *more]}
-    return _json(client, "/jsonrpc", told).json()
+def _aria2(client: Client, *calls: tuple[Any, ...]) -> list[Any]:
+    """The answer to each call: a list of one result, or an error."""
+    token = f"token:{client.secret.reveal()}"
+    asked = [{"methodName": f"aria2.{name}", "params": [token, *more]} for name, *more in calls]
+    told = {"jsonrpc": "2.0", "id": "usenet", "method": "system.multicall", "params": [asked]}
+    answers: list[Any] = _json(client, "/jsonrpc", told).json()["result"]
+    if any(isinstance(one, dict) and one["message"] == "Unauthorized" for one in answers):
+        raise Refused("it refuses our key")
+    return answers
 
 
 def _aria2_running(client: Client) -> list[str]:
-    active = _aria2(client, "aria2.tellActive", ["gid"])["result"]
-    waiting = _aria2(client, "aria2.tellWaiting", 0, 10000, ["gid", "status"])["result"]
+    calls = ("tellActive", ["gid"]), ("tellWaiting", 0, 10000, ["gid", "status"])
+    active, waiting = (one[0] for one in _aria2(client, *calls))
     return [one["gid"] for one in (*active, *waiting) if one.get("status") != "paused"]
 
 
 def _aria2_halt(client: Client, ids: Ids, stop: bool) -> None:
-    for gid in ids:  # one that is gone or halted answers with an error, which is as good
-        _aria2(client, "aria2.forcePause" if stop else "aria2.unpause", gid)
+    # One that is gone or halted already answers with an error, which is as good.
+    _aria2(client, *(("forcePause" if stop else "unpause", gid) for gid in ids))
 
 
 _INTERFACES = {

@@ -7,14 +7,15 @@ not answer, is made good by a later round. Only what was paused and stopped here
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from usenet.actions import catalog, ours
 from usenet.actions.storage.shelf import Shelf
 from usenet.adapters import download_clients, engine, secrets, stack
-from usenet.adapters.download_clients import Client
+from usenet.adapters.download_clients import Client, Refused
 from usenet.adapters.engine import Container
 from usenet.adapters.http import NoAnswer
 from usenet.adapters.storage import hooks, webhook
@@ -28,6 +29,7 @@ from usenet.domain.storage.alerts import message
 from usenet.domain.storage.events import Duties, Event, duties
 
 SOON, LATER = 5.0, 30.0  # seconds until the next round, where one failed and where all is as it should be
+SETTLED = 4.0  # seconds after which every client has done what it was told
 PATIENCE = 20.0
 GRACE = 10  # seconds that a container has to stop by itself
 
@@ -46,6 +48,8 @@ class Relief:
         self._now: _Now | None = None
         self._news = threading.Event()
         self._failing: set[str] = set()
+        self._resumed: dict[str, float] = {}
+        self._refused: dict[str, Secret] = {}
         threading.Thread(target=self._run, daemon=True).start()
 
     def look(self, shelf: Shelf) -> None:
@@ -62,7 +66,7 @@ class Relief:
 
     def _pause(self) -> float | None:
         now, memory = self._now, self._memory
-        if self._failing:
+        if self._failing or self._resumed:
             return SOON
         held = now and (now.duties.pause or now.duties.stop)
         return LATER if held or memory.paused or memory.stopped else None
@@ -99,10 +103,11 @@ class Relief:
             self._stop(now, found)
         elif memory.stopped:
             self._start(found)
-        names = [name for name in found if name in download_clients.SECRETS and found[name].state == "running"]
-        clients = self._clients(now.shelf, {name: found[name] for name in names})
+        clients = self._clients(now.shelf, {n: one for n, one in found.items() if _answers(one, memory.stopped)})
+        self._failing -= download_clients.SECRETS.keys() - clients.keys()
         act = self._halt if now.duties.pause else self._resume
-        self._at_once(clients.items(), lambda pair: self._try(pair[0], partial(act, *pair)))
+        self._resumed = {name: at for name, at in self._resumed.items() if name in clients}
+        self._at_once(clients.items(), lambda pair: self._try(pair[0], partial(self._ask, act, *pair)))
 
     def _clients(self, shelf: Shelf, found: dict[str, Container]) -> dict[str, Client]:
         rendered, known = stack.load(shelf.home).services, secrets.read(shelf.home)
@@ -114,22 +119,41 @@ class Relief:
                 clients[name] = Client(kind=name, address=place.address, port=place.port, secret=key)
         return clients
 
+    def _ask(self, act: Callable[[str, Client], None], name: str, client: Client) -> None:
+        """Do it, but not again with a key that was refused: a client may shut out who knocks too often."""
+        if self._refused.get(name) == client.secret:
+            return
+        try:
+            act(name, client)
+        except Refused as refused:
+            self._refused[name] = client.secret
+            variable = download_clients.SECRETS[name]
+            raise NoAnswer(f"{refused}; put the right one into .env: {variable}=…") from refused
+
     def _halt(self, name: str, client: Client) -> None:
+        self._resumed.pop(name, None)
         going = download_clients.running(client)
         if not going:
             return
+        known = self._memory.paused.get(name, ())
         with self._memory.change():  # before it is done: who is killed between resumes what was never halted
-            self._memory.paused[name] = sorted({*self._memory.paused.get(name, ()), *going})
+            self._memory.paused[name] = sorted({*known, *going})
         download_clients.pause(client, going)
-        self._say(f"paused {name}")
+        if not set(going) <= set(known):  # else it is about to halt, or somebody set it going meanwhile
+            self._say(f"paused {name}")
 
     def _resume(self, name: str, client: Client) -> None:
+        """Remembered until the client has done it: should a drive go before that, it is not a person who halted it."""
         if name not in self._memory.paused:
             return
-        download_clients.resume(client, self._memory.paused[name])
-        with self._memory.change():
-            del self._memory.paused[name]
-        self._say(f"resumed {name}")
+        if name not in self._resumed:
+            download_clients.resume(client, self._memory.paused[name])
+            self._resumed[name] = time.monotonic()
+            self._say(f"resumed {name}")
+        elif time.monotonic() - self._resumed[name] >= SETTLED:
+            with self._memory.change():
+                del self._memory.paused[name]
+            del self._resumed[name]
 
     def _stop(self, now: _Now, found: dict[str, Container]) -> None:
         known, _ = catalog.load(now.shelf.home.path)
@@ -175,6 +199,12 @@ class Relief:
 def _place(shelf: Shelf, event: Event) -> tuple[str, str]:
     drive = shelf.drives.get(event.drive)
     return shelf.seen.target(event.drive), drive.uuid if drive else ""
+
+
+def _answers(container: Container, stopped: Sequence[str]) -> bool:
+    """Whether it is a download client that runs, and is not one that was `stopped` just now."""
+    name = container.service
+    return name in download_clients.SECRETS and name not in stopped and container.state == "running"
 
 
 def _stop(container: str) -> None:
