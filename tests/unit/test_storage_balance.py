@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -229,8 +230,9 @@ def test_who_opens_a_file_while_it_is_moved_loses_nothing(bed, monkeypatch, late
     def come() -> None:
         threads.append(threading.Thread(target=write))
         threads[0].start()
-        while "BREAKING" not in Path("/proc/locks").read_text():
-            pass
+        mine, until = f":{bed.file.stat().st_ino} ", time.monotonic() + 60
+        while not any("BREAKING" in one and mine in one for one in Path("/proc/locks").read_text().splitlines()):
+            assert time.monotonic() < until
 
     def publish(*arguments: object) -> None:
         real(*arguments)
