@@ -60,3 +60,13 @@ def test_memory_is_never_more_available_than_there_is(total: int, available: int
     memory = machine.parse_memory(f"MemTotal: {total} kB\nMemAvailable:   {available} kB\n")
     assert memory.total == total * 1024
     assert memory.available <= memory.total
+
+
+def test_secure_boot_is_the_last_byte_of_the_variable(tmp_path: Path) -> None:
+    folder = tmp_path / "sys/firmware/efi/efivars"
+    assert machine.secure_boot(tmp_path) is False
+    folder.mkdir(parents=True)
+    variable = folder / "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+    for byte, on in ((0, False), (1, True)):
+        variable.write_bytes(bytes([6, 0, 0, 0, byte]))
+        assert machine.secure_boot(tmp_path) is on

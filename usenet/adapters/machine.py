@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,6 +119,19 @@ def system(root: Path = ROOT) -> System:
         init=_text(root / "proc/1/comm"),
         selinux=(root / "sys/fs/selinux/enforce").exists(),
     )
+
+
+def codename(root: Path = ROOT) -> str:
+    """The distribution release's name in its package sources, such as bookworm; empty where it has none."""
+    return parse_release(_text(root / "etc/os-release")).get("VERSION_CODENAME", "")
+
+
+def secure_boot(root: Path = ROOT) -> bool:
+    """Whether the firmware lets only signed kernels and modules run."""
+    for file in (root / "sys/firmware/efi/efivars").glob("SecureBoot-*"):
+        with suppress(OSError):
+            return file.read_bytes()[-1:] == b"\x01"
+    return False
 
 
 def parse_release(text: str) -> dict[str, str]:
