@@ -1,9 +1,8 @@
-"""GPUs found in saved trees of sysfs, /dev and /proc, with a stand-in for nvidia-smi that knows one question."""
+"""GPUs found in saved trees of sysfs, /dev and /proc, with stand-ins for the tools that know more."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.saved import facts, names, only_path, plant, program
-from usenet.adapters import gpus, nvidia, shell
+from tests.saved import facts, names, plant
+from tests.unit.gpu_bed import Bed
+from usenet.adapters import gpus, nvidia, vainfo
 from usenet.cli.console import plain
-from usenet.domain.host import Gpu, Unseen
-
-ASKED = " ".join(nvidia.COMMAND[1:])
+from usenet.domain.codecs import CODECS
+from usenet.domain.host import Gpu
 
 
 @pytest.fixture
-def bin_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that comes first on PATH."""
-    monkeypatch.setenv("PATH", only_path(tmp_path / "bin"))
-    return tmp_path / "bin"
-
-
-def look(name: str, tmp_path: Path) -> tuple[tuple[Gpu, ...], tuple[Unseen, ...]]:
-    return gpus.look(plant(facts("gpus", name)["tree"], tmp_path / "root"))
-
-
-def nvidia_smi(folder: Path, prints: str) -> None:
-    program(folder, "nvidia-smi", f"[ \"$*\" = '{ASKED}' ] || exit 9\ncat <<'END'\n{prints}END")
+def bed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bed:
+    return Bed(tmp_path, monkeypatch)
 
 
 def nodes_by_path(gpu: Gpu) -> dict[str, Any]:
@@ -43,22 +32,30 @@ def nodes_by_path(gpu: Gpu) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", names("gpus"))
-def test_a_saved_machine_shows_its_gpus(name: str, tmp_path: Path, bin_: Path) -> None:
+def test_a_saved_machine_shows_its_gpus(name: str, bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    if name.endswith("-hang") or name.endswith("-hangs"):
+        monkeypatch.setattr(nvidia, "PATIENCE", 0.5)
     saved = facts("gpus", name)
-    if "nvidia-smi" in saved:
-        nvidia_smi(bin_, saved["nvidia-smi"])
-    elif nvidia.is_installed():
-        pytest.skip("this machine has a real nvidia-smi, the saved one has none")
 
-    found, unseen = look(name, tmp_path)
+    found, unseen = bed.look(saved)
 
     assert [nodes_by_path(gpu) for gpu in found] == saved["expected"]
     assert [one.what for one in unseen] == saved["unseen"]
     assert all(one.why and one.cure for one in unseen)
+    assert len(bed.calls) == len(set(bed.calls)), "a tool was asked the same thing twice"
 
 
-def test_a_node_has_the_numeric_group_of_the_file(tmp_path: Path, bin_: Path) -> None:
-    root = plant(facts("gpus", "intel-igpu")["tree"], tmp_path / "root")
+@pytest.mark.parametrize("name", names("gpus"))
+def test_what_is_expected_is_in_words_that_the_plan_knows(name: str) -> None:
+    for gpu in facts("gpus", name)["expected"]:
+        told = gpu["decode"] is not None or gpu["encode"] is not None
+        assert told == bool(gpu["probed_by"])
+        for codecs in (gpu["decode"] or [], gpu["encode"] or []):
+            assert codecs == [codec for codec in CODECS if codec in codecs]
+
+
+def test_a_node_has_the_numeric_group_of_the_file(bed: Bed) -> None:
+    root = plant(facts("gpus", "intel-igpu")["tree"], bed.folder / "root")
     node = root / "dev/dri/renderD128"
     if os.geteuid() == 0:
         os.chown(node, 0, 993)
@@ -69,7 +66,7 @@ def test_a_node_has_the_numeric_group_of_the_file(tmp_path: Path, bin_: Path) ->
     assert found[0].render.gid == (993 if os.geteuid() == 0 else node.stat().st_gid)
 
 
-def test_an_external_card_on_a_pi_does_not_take_the_boards_place(tmp_path: Path, bin_: Path) -> None:
+def test_an_external_card_on_a_pi_does_not_take_the_boards_place(bed: Bed) -> None:
     amd, board = facts("gpus", "amd-in-a-container")["tree"], facts("gpus", "pi-5")["tree"]
     device = "sys/devices/pci0000:00/0000:00:01.1/0000:01:00.0/0000:02:00.0/0000:03:00.0"
     outside = {
@@ -78,39 +75,148 @@ def test_an_external_card_on_a_pi_does_not_take_the_boards_place(tmp_path: Path,
         "sys/class/drm/renderD127": {"link": f"../../../{device}/drm/renderD127"},
     }
 
-    found, _ = gpus.look(plant({**amd, **board, **outside}, tmp_path / "root"))
+    found, _ = gpus.look(plant({**amd, **board, **outside}, bed.folder / "root"))
 
     assert [(one.vendor, one.pci) for one in found] == [("amd", "0000:03:00.0"), ("raspberrypi", "1002000000.v3d")]
 
 
-def test_an_nvidia_smi_that_hangs_costs_its_time_once(
-    tmp_path: Path, bin_: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[Sequence[str]] = []
-    monkeypatch.setattr(shell, "_observers", [asked.append])
-    monkeypatch.setattr(nvidia, "PATIENCE", 0.3)
-    program(bin_, "nvidia-smi", "exec sleep 60")
+def test_three_drivers_are_asked_once_each_and_at_the_same_time(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each vainfo waits until the other has begun: asked one after the other, both would use up their time."""
+    saved = facts("gpus", "igpu-and-nvidia-and-amd")
+    bed.tools(saved)
+    told = (bed.bin / "vainfo").read_text(encoding="utf-8").removeprefix("#!/bin/sh\n")
+    begun = f"{bed.folder}/begun"
+    meet = f'echo >> {begun}\nwhile [ "$(/usr/bin/wc -l < {begun})" -lt 2 ]; do /bin/sleep 0.02; done\n'
+    (bed.bin / "vainfo").write_text(f"#!/bin/sh\n{meet}{told}", encoding="utf-8")
 
-    found, unseen = look("nvidia-and-igpu", tmp_path)
+    found, unseen = gpus.look(plant(saved["tree"], bed.folder / "root"))
+
+    assert (unseen, [one.decode is None for one in found]) == ((), [False, True, False])
+    asked = " ".join(vainfo.COMMAND)
+    assert bed.calls == [f"{asked} /dev/dri/renderD129", f"{asked} /dev/dri/renderD130"]
+
+
+def test_no_tool_is_run_where_no_card_needs_it(bed: Bed) -> None:
+    bed.vainfo({})
+    bed.tool("nvidia-smi", "exit 1")
+    for name in ("no-sysfs", "virtio-and-bmc", "virtio-gpu"):
+        (bed.bin / "nvidia-smi").unlink(missing_ok=True)  # whoever has installed it wants it asked
+        gpus.look(plant(facts("gpus", name)["tree"], bed.folder / name))
+    assert bed.calls == []
+
+
+def test_a_vainfo_that_hangs_costs_its_time_once(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vainfo, "PATIENCE", 0.3)
+    bed.tool("vainfo", "exec /bin/sleep 60")
+    saved = facts("gpus", "amd-rx-7800-xt")
+
+    found, unseen = gpus.look(plant(saved["tree"], bed.folder / "root"))
+
+    assert [one.why for one in unseen] == ["vainfo did not end within 0.3 s"]
+    assert len(bed.calls) == 1
+    assert (found[0].decode, found[0].encode, found[0].probed_by) == (None, None, "")
+
+
+def test_an_nvidia_smi_that_hangs_costs_its_time_once(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nvidia, "PATIENCE", 0.3)
+
+    found, unseen = bed.look(facts("gpus", "nvidia-smi-hangs"))
 
     assert [one.why for one in unseen] == ["nvidia-smi did not end within 0.3 s"]
-    assert asked == [nvidia.COMMAND]
-    assert [one.uuid for one in found if one.vendor == "nvidia"] == ["GPU-5c0b9a3e-1f2d-4c3b-8a79-0123456789ab"]
+    assert len(bed.calls) == 1
+    assert found[0].uuid.startswith("GPU-3060")
 
 
-def test_a_driver_that_does_not_match_is_reported_in_its_own_words(tmp_path: Path, bin_: Path) -> None:
-    program(bin_, "nvidia-smi", "echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18")
+def test_a_library_that_hangs_is_not_followed_by_nvidia_smi(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nvidia, "PATIENCE", 0.5)
+    bed.nvidia_smi("")
 
-    _, unseen = look("nvidia-and-igpu", tmp_path)
+    _, unseen = bed.look(facts("gpus", "nvml-hangs"))
 
-    said = "nvidia-smi failed with code 18: Failed to initialize NVML: Driver/library version mismatch"
+    assert [one.why for one in unseen] == ["NVIDIA's library did not answer within 0.5 s"]
+    assert bed.calls == []
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "nvidia-smi-fails",
+            "nvidia-smi failed with code 18: Failed to initialize NVML: Driver/library version mismatch",
+        ),
+        ("nvml-fails", "NVIDIA's library failed: RM has detected an NVML/RM version mismatch."),
+        ("two-nvidia-one-lost", "card 1: GPU is lost"),
+        (
+            "intel-without-va-driver",
+            "vainfo failed with code 3: vaInitialize failed with error code -1 (unknown libva error)",
+        ),
+    ],
+)
+def test_a_driver_that_fails_is_reported_in_its_own_words(name: str, said: str, bed: Bed) -> None:
+    _, unseen = bed.look(facts("gpus", name))
     assert [one.why for one in unseen] == [said]
 
 
-def test_a_card_that_only_the_driver_shows_is_listed(tmp_path: Path, bin_: Path) -> None:
-    nvidia_smi(bin_, "00000001:0A:00.0, GPU-1, NVIDIA GB10, [N/A], 580.95.05\n")
+@pytest.mark.parametrize(
+    ("card", "encode"),
+    [
+        ({"encoders": {"h264": 0, "hevc": 0}}, None),  # in use to the last: not told from an encoder that isn't there
+        ({"encoders": {"h264": 100}, "mig": 1}, None),
+        ({"encoders": {"h264": 100}, "mig": 0}, ("h264",)),
+        ({"encoders": {}}, ()),
+    ],
+)
+def test_what_the_library_does_not_tell_stays_unknown(
+    card: dict[str, Any], encode: tuple[str, ...] | None, bed: Bed
+) -> None:
+    saved = facts("gpus", "nvidia-rtx-3060")
+    saved["nvml"]["cards"][0] = {**saved["nvml"]["cards"][0], "memory": None, **card}
 
-    found, _ = look("intel-igpu", tmp_path)
+    found, unseen = bed.look(saved)
+
+    assert (found[0].encode, found[0].memory) == (encode, None)
+    assert [one.what for one in unseen] == (["what 0000:01:00.0 can encode"] if encode is None else [])
+
+
+def test_a_node_that_this_user_may_not_open_is_not_tried(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = facts("gpus", "amd-rx-7800-xt")
+    bed.vainfo(saved["vainfo"])
+    root = plant(saved["tree"], bed.folder / "root")
+    node = root / "dev/dri/renderD128"
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != node and allowed(path, mode))
+
+    found, unseen = gpus.look(root)
+
+    assert [(one.what, one.why) for one in unseen] == [("what /dev/dri/renderD128 can do", "this user may not open it")]
+    assert str(node.stat().st_gid) in unseen[0].cure
+    assert (bed.calls, found[0].decode) == ([], None)
+
+
+def test_codec_nodes_that_this_user_may_not_open_leave_the_board_unknown(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = facts("gpus", "pi-4")
+    bed.v4l2(saved["v4l2"])
+    opened = os.open
+
+    def refused(path: Path, flags: int) -> int:
+        if Path(path).name == "video11":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, flags)
+
+    monkeypatch.setattr(os, "open", refused)
+
+    found, unseen = gpus.look(plant(saved["tree"], bed.folder / "root"))
+
+    assert (found[0].decode, found[0].encode) == (None, None), "half of it would be told as all of it"
+    assert [one.why for one in unseen] == ["Permission denied"]
+
+
+def test_a_card_that_only_the_driver_shows_is_listed(bed: Bed) -> None:
+    bed.nvidia_smi("00000001:0A:00.0, GPU-1, NVIDIA GB10, [N/A], 580.95.05\n")
+
+    found, _ = gpus.look(plant(facts("gpus", "intel-igpu")["tree"], bed.folder / "root"))
 
     card = found[-1]
     assert (card.pci, card.name, card.memory, card.driver_version) == ("0001:0a:00.0", "NVIDIA GB10", None, "580.95.05")

@@ -49,15 +49,20 @@ def test_a_person_sees_every_drive_and_every_gpu(path: Path, capsys: pytest.Capt
         (line,) = [one for one in lines if one[0] == drive.path and drive.bus in one]
         assert not drive.serial or drive.serial in line
     for gpu in host.gpus:
-        (line,) = [one for one in lines if one[0] == gpu.pci]
+        line, codecs = [one for one in lines if one[0] == gpu.pci]
         assert gpu.vendor in line
         assert not gpu.render or gpu.render.path in line
+        assert codecs[1:] == [*cell(gpu.decode), *cell(gpu.encode), *gpu.probed_by.split()]
     for remote in host.network_filesystems:
         assert remote.source in printed
     for one in host.unseen:
         assert one.what in printed
         assert one.why in printed
     assert "\x1b" not in printed
+
+
+def cell(codecs: tuple[str, ...] | None) -> list[str]:
+    return ["not", "probed"] if codecs is None else [*codecs] or ["nothing"]
 
 
 def test_json_of_a_saved_machine_is_the_file() -> None:

@@ -1,14 +1,12 @@
-"""Display controllers by PCI (or of a Raspberry Pi), with their driver and the device nodes that reach them."""
+"""Display controllers by PCI (or of a Raspberry Pi): their driver, the nodes that reach them, what they can do."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
-from usenet.adapters import nvidia
-from usenet.domain.errors import SystemFailure
+from usenet.adapters import gpu_codecs, nvidia
 from usenet.domain.host import Gpu, Node, Unseen
 
 SOURCE = "/sys/bus/pci/devices, /dev/dri"
@@ -28,7 +26,14 @@ def look(root: Path = Path("/")) -> tuple[tuple[Gpu, ...], tuple[Unseen, ...]]:
     found = [_on_pci(folder, root, unseen) for folder in displays] + _on_board(root, unseen)
     if not bus.is_dir() and not found:
         unseen.append(Unseen(what="GPUs", why=f"{bus} is not there", cure="mount sysfs"))
-    return tuple(_with_nvidia(found, root, unseen)), tuple(unseen)
+    told, dark = gpu_codecs.ask(found, root)
+    return told, (*unseen, *dark)
+
+
+def source(found: tuple[Gpu, ...]) -> str:
+    """Where facts about these were read."""
+    asked = [SOURCE, *([nvidia.SOURCE] if any(gpu.vendor == "nvidia" for gpu in found) else [])]
+    return ", ".join([*asked, *sorted({gpu.probed_by.split(":")[0] for gpu in found if gpu.vendor != "nvidia"} - {""})])
 
 
 def _on_pci(folder: Path, root: Path, unseen: list[Unseen]) -> Gpu:
@@ -36,12 +41,14 @@ def _on_pci(folder: Path, root: Path, unseen: list[Unseen]) -> Gpu:
     inner = next(iter(sorted(folder.glob("virtio*"))), folder)  # virtio puts a bus of its own between
     render, card = _nodes((folder, inner), folder.name, root, unseen)
     memory = _text(folder / "mem_info_vram_total")  # amdgpu
+    driver = _target(inner / "driver") or _target(folder / "driver")
     return Gpu(
         pci=folder.name,
         vendor=_VENDORS.get(vendor, "other"),
         id=f"{vendor}:{device}",
         name=_name(vendor, device, root),
-        driver=_target(inner / "driver") or _target(folder / "driver"),
+        driver=driver,
+        driver_version=_version(driver, root),
         memory=int(memory) if memory.isdecimal() else None,
         render=render,
         card=card,
@@ -102,36 +109,17 @@ def _node(place: Path, path: str) -> Node | None:
         return None
 
 
-def _with_nvidia(found: list[Gpu], root: Path, unseen: list[Unseen]) -> Iterator[Gpu]:
-    """Add what NVIDIA's driver tells; a card that only the driver shows (WSL, some containers) is added at the end."""
-    cards: dict[str, nvidia.Card] = {}
-    # A card lent to a virtual machine (vfio-pci) is none of this machine's driver's business.
-    if any(one.vendor == "nvidia" and one.driver != "vfio-pci" for one in found) or nvidia.is_installed():
-        try:
-            cards = nvidia.ask()
-        except SystemFailure as failure:
-            cure = failure.hint or "see what the driver says: dmesg | grep -i nvrm"
-            unseen.append(Unseen(what="what NVIDIA's driver knows", why=failure.message, cure=cure))
-            cards = nvidia.read(root / "proc/driver/nvidia")
-    for gpu in found:
-        yield _told(gpu, cards.pop(gpu.pci, None))
-    for pci, card in cards.items():
-        yield _told(Gpu(pci=pci, vendor="nvidia", id="10de:", driver="nvidia"), card)
-
-
-def _told(gpu: Gpu, card: nvidia.Card | None) -> Gpu:
-    if not card:
-        return gpu
-    name = card.name or gpu.name
-    return replace(gpu, name=name, uuid=card.uuid, memory=card.memory, driver_version=card.version)
-
-
 def _name(vendor: str, device: str, root: Path) -> str:
     """The product's name by the PCI ID database, where the distribution has one; else empty."""
     text = next(filter(None, (_text(root / path) for path in _NAMES)), "") + "\n"
     block = re.search(rf"^{re.escape(vendor)}  (.*)\n((?:[\t#].*\n)*)", text, re.MULTILINE)
     product = re.search(rf"^\t{re.escape(device)}  (.*)$", block[2], re.MULTILINE) if block else None
     return f"{block[1]} {product[1]}" if block and product else ""
+
+
+def _version(driver: str, root: Path) -> str:
+    """Only drivers from outside the kernel's own tree have one; for the others it is the kernel's."""
+    return _text(root / "sys/module" / driver.replace("-", "_") / "version") if driver else ""
 
 
 def _target(link: Path) -> str:

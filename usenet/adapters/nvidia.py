@@ -1,15 +1,20 @@
-"""What NVIDIA's driver tells about its cards: by nvidia-smi, or by /proc where that does not answer."""
+"""What NVIDIA's driver tells about its cards: by its library, else by nvidia-smi, else by /proc."""
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from usenet.adapters import shell
+from usenet.adapters import nvml, shell
+from usenet.domain.codecs import ordered
 from usenet.domain.errors import SystemFailure
 
-SOURCE = "nvidia-smi"
+SOURCE = "NVML, nvidia-smi"
+BY_LIBRARY = "NVML, which tells encoders only, not their bit depths"
+LIBRARY = (sys.executable, "-m", "usenet.adapters.nvml")
 COMMAND = (
     "nvidia-smi",
     "--query-gpu=pci.bus_id,uuid,name,memory.total,driver_version",
@@ -20,12 +25,22 @@ PATIENCE = 5.0  # without its persistence daemon the driver wakes the card first
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One card; memory in bytes."""
+    """One card; memory in bytes. `encode`: codecs, None when nobody told; `by`: who told of the codecs."""
 
     uuid: str
     name: str
     memory: int | None
     version: str
+    encode: tuple[str, ...] | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Cards by PCI address, and what the driver said of those that do not answer."""
+
+    cards: dict[str, Card]
+    failures: tuple[str, ...] = ()
 
 
 def is_installed() -> bool:
@@ -33,15 +48,49 @@ def is_installed() -> bool:
     return bool(shell.found(COMMAND[0]))
 
 
-def ask() -> dict[str, Card]:
-    """The cards by PCI address, in one call. SystemFailure when nvidia-smi is missing, hangs or fails."""
+def ask() -> Told:
+    """The cards, in one call: of the library where this Python can load it, else of nvidia-smi, never of both.
+
+    SystemFailure when there is neither, or the one that was asked hangs or fails: the other would do the same.
+    """
+    if nvml.is_there():
+        return _by_library()
     if not is_installed():
-        raise SystemFailure("nvidia-smi is not installed", hint="install NVIDIA's driver with its tools")
+        raise SystemFailure("neither its library nor nvidia-smi is installed", hint="usenet hardware install-drivers")
     done = shell.run(COMMAND, timeout=PATIENCE)
     if not done.ok:
         said = (done.out.strip() or done.err.strip() or "it said nothing").splitlines()[0]
         raise SystemFailure(f"nvidia-smi failed with code {done.code}: {said}")
-    return parse(done.out)
+    return Told(parse(done.out))
+
+
+def _by_library() -> Told:
+    try:
+        done = shell.run(LIBRARY, timeout=PATIENCE)
+    except SystemFailure as late:
+        raise SystemFailure(f"NVIDIA's library did not answer within {PATIENCE:g} s") from late
+    if not done.ok:
+        said = (done.err.strip() or "it said nothing").splitlines()[-1]
+        raise SystemFailure(f"NVIDIA's library failed: {said}")
+    return parse_library(done.out)
+
+
+def parse_library(printed: str) -> Told:
+    """Read what usenet.adapters.nvml prints."""
+    told = json.loads(printed)
+    cards = {
+        _address(one["bus"]): Card(
+            uuid=one["uuid"],
+            name=one["name"],
+            memory=one["memory"],
+            version=told["version"],
+            encode=None if one["encode"] is None else ordered(set(one["encode"])),
+            by="" if one["encode"] is None else BY_LIBRARY,
+        )
+        for one in told["cards"]
+        if "failure" not in one
+    }
+    return Told(cards, tuple(one["failure"] for one in told["cards"] if "failure" in one))
 
 
 def parse(printed: str) -> dict[str, Card]:

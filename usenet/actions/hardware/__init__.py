@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from usenet.adapters import drives, engine, gpus, hosts, machine, mounts, nvidia
+from usenet.adapters import drives, engine, gpus, hosts, machine, mounts
 from usenet.domain.errors import SystemFailure
 from usenet.domain.host import Cpu, Drive, Engine, Filesystem, Gpu, Host, Memory, Unseen
 
@@ -25,6 +25,25 @@ def look(saved: Path | None = None) -> Host:
     Looking at this machine never fails: what could not be seen is in `unseen`, with the reason and a cure.
     """
     return hosts.load(saved) if saved else Looking().host()
+
+
+def drives_alone(patience: float) -> Host:
+    """The drives of this machine and what is mounted, nothing else; no server is asked, no drive for longer."""
+    table = mounts.look()
+    try:
+        found, closed = drives.look(table, patience=patience)
+    except SystemFailure as failure:
+        found, closed = (), (Unseen(what="drives", why=failure.message, cure=failure.hint),)
+    return Host(
+        cpu=Cpu(model="", cores=1, threads=1, architecture=""),
+        memory=Memory(total=0, available=0),
+        system=machine.system(),
+        drives=found,
+        network_filesystems=mounts.network(table, sized=False)[0],
+        fuse_filesystems=mounts.fuse(table),
+        unseen=closed,
+        sources={"drives": drives.SOURCE},
+    )
 
 
 class Looking:
@@ -107,12 +126,11 @@ def _storage() -> Storage:
 
 
 def _sources(cards: tuple[Gpu, ...]) -> dict[str, str]:
-    asked = any(one.vendor == "nvidia" for one in cards)
     return {
         **machine.SOURCES,
         "engine": "the engine's API (/info, /version), docker compose version",
         "drives": drives.SOURCE,
         "network_filesystems": mounts.SOURCE,
         "fuse_filesystems": "findmnt",
-        "gpus": f"{gpus.SOURCE}, {nvidia.SOURCE}" if asked else gpus.SOURCE,
+        "gpus": gpus.source(cards),
     }

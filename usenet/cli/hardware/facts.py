@@ -30,6 +30,7 @@ def _print(host: Host) -> None:
     _section(("drive", "size", "bus", "kind", "model", "serial"), map(_drive, host.drives))
     _section(("filesystem on", "type", "label", "size", "free", "mounted at"), _filesystems(host))
     _section(("gpu", "vendor", "name", "driver", "memory", "nodes"), map(_gpu, host.gpus))
+    _section(("codecs of", "decodes", "encodes", "told by"), map(_codecs, host.gpus))
     _section(("could not see", "because", "cure"), ((one.what, one.why, one.cure) for one in host.unseen))
 
 
@@ -116,6 +117,17 @@ def _gpu(one: Gpu) -> tuple[str, ...]:
     driver = " ".join(filter(None, (one.driver or "none", one.driver_version)))
     reached = ", ".join(f"{node.path} (group {node.gid})" for node in nodes)
     return one.pci, one.vendor, one.name or one.id, driver, _size(one.memory), reached
+
+
+def _codecs(one: Gpu) -> tuple[str, ...]:
+    decode, encode = (_listed(found) for found in (one.decode, one.encode))
+    return one.pci, decode, encode, one.probed_by
+
+
+def _listed(codecs: tuple[str, ...] | None) -> str:
+    if codecs is None:
+        return "not probed"
+    return " ".join(codecs) or "nothing"
 
 
 _size = console.human_bytes
