@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -236,6 +237,17 @@ def holding(path: Path) -> subprocess.Popen[bytes]:
     """A process that has a file open."""
     with path.open() as file:
         return subprocess.Popen(["sleep", "300"], stdin=file)
+
+
+def back(drive: Loop, cable: Cable) -> None:
+    """The same drive, as another device: the old one is busy until the kernel has let go of the dead filesystem."""
+    old = drive.device
+    drive.unplug()
+    cable.connect()
+    deadline = time.monotonic() + 60
+    while old in call("losetup", "--list", "--noheadings", "--output", "NAME").split():
+        assert time.monotonic() < deadline
+    drive.plug()
 
 
 def hidden(devices: Collection[str]) -> list[str]:

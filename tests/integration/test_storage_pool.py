@@ -2,84 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from tests import killing
-from tests.integration import drives
 from tests.integration.conftest import Stack
-from tests.integration.drives import Bench, Loop, call, inside, mounted, running, share
+from tests.integration.drives import Bench, call, inside, mounted, running
+from tests.integration.pools import POOL, branches, crash, create, join, line, place, pool_home
 
 pytestmark = pytest.mark.engine
-
-POOL = "/data/drives/pool"
 
 
 @pytest.fixture
 def home(bench: Bench, make_stack: Callable[..., Stack]) -> Iterator[Stack]:
-    """A stack without services, whose data root is shared. Everybody can go there: mergerfs does so as the user."""
-    with TemporaryDirectory(prefix="ut-", dir="/tmp") as folder:
-        Path(folder).chmod(0o755)
-        stack = bench.keep(make_stack())
-        stack.home = Path(folder)
-        share(stack)
-        stack.settings({})
+    with pool_home(bench, make_stack) as stack:
         yield stack
-        drives.clear(stack)
 
 
 @pytest.fixture
 def container(home: Stack) -> str:
     return running(home)
-
-
-def place(home: Stack, name: str = "pool") -> Path:
-    return home.home / "data" / "drives" / name
-
-
-def join(home: Stack, *loops: Loop) -> list[str]:
-    """Add drives to the stack, as d0, d1, …; their names."""
-    names = [f"d{number}" for number in range(len(loops))]
-    for name, loop in zip(names, loops, strict=True):
-        home.run("storage", "add", loop.device, "--name", name)
-        place(home, name).chmod(0o777)
-    return names
-
-
-def create(home: Stack, *names: str, min_free: str = "1M") -> None:
-    home.run("storage", "pool", "create", *names, "--min-free", min_free)
-    for name in home.json("config", "get", "storage.pool")["drives"]:
-        (place(home, name) / "media").mkdir(exist_ok=True)
-        (place(home, name) / "media").chmod(0o777)
-
-
-def branches(home: Stack) -> dict[str, str]:
-    """Drive → mode, as the mounted pool says itself."""
-    told = os.getxattr(place(home) / ".mergerfs", "user.mergerfs.branches").decode()
-    return {Path(path).name: mode for path, _, mode in (one.rpartition("=") for one in told.split(":"))}
-
-
-def line(home: Stack) -> list[str]:
-    """The drives of the pool in fstab."""
-    found = [one for one in drives.fstab.PATH.read_text().splitlines() if f" {place(home)} fuse.mergerfs " in one]
-    return [Path(path.rpartition("=")[0]).name for one in found for path in one.split(" ")[0].split(":")]
-
-
-def crash(home: Stack) -> None:
-    """Kill the mergerfs of this pool."""
-    for process in Path("/proc").iterdir():
-        words = (process / "cmdline").read_bytes().split(b"\0") if process.name.isdecimal() else []
-        if words and words[0].endswith(b"mergerfs") and str(place(home)).encode() in words:
-            os.kill(int(process.name), signal.SIGKILL)
-            return
-    raise AssertionError("no mergerfs runs for this pool")
 
 
 def test_a_pool_is_made_grows_and_shrinks_while_a_container_writes(bench: Bench, home: Stack, container: str) -> None:

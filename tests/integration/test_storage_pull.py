@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from tests.integration import drives
 from tests.integration.conftest import Stack
-from tests.integration.drives import Bench, Loop, inside, put, running, share
+from tests.integration.drives import Bench, back, inside, put, running, share
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -71,14 +70,3 @@ def test_a_drive_that_is_pulled_during_a_write(bench: Bench, make_stack: Callabl
     assert inside(container, "cat /data/drives/films/film; echo again > /data/drives/films/new") == (0, "whole")
     assert (place / "new").read_text() == "again\n"
     assert home.containers() == before
-
-
-def back(drive: Loop, cable: drives.Cable) -> None:
-    """The same drive, as another device: the old one is busy until the kernel has let go of the dead filesystem."""
-    old = drive.device
-    drive.unplug()
-    cable.connect()
-    deadline = time.monotonic() + 60
-    while old in drives.call("losetup", "--list", "--noheadings", "--output", "NAME").split():
-        assert time.monotonic() < deadline
-    drive.plug()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -16,6 +14,7 @@ import pytest
 
 from tests.integration.conftest import Stack, docker, free_port
 from tests.integration.drives import Bench, Loop, call, inside, mounted, put, running, share
+from tests.integration.watches import Watch, wait, watching
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -39,52 +38,6 @@ def home(bench: Bench, make_stack: Callable[..., Stack]) -> Stack:
         (folder / "10-note").write_text(HOOK.format(log=stack.home / "hooked"))
         (folder / "10-note").chmod(0o755)
     return stack
-
-
-class Watch:
-    """A watch that runs, and what it told so far."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        self.told: list[dict[str, Any]] = []
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        for line in self.process.stdout or ():
-            if line == "{\n":  # how it was ended, over several lines
-                return
-            self.told.append(json.loads(line))
-
-    def events(self) -> list[tuple[str, str]]:
-        return [(one["event"], one["drive"]) for one in self.told if one["event"]]
-
-    def until(self, event: str, drive: str) -> None:
-        self.said(lambda: (event, drive) in self.events(), f"{event} {drive}")
-
-    def text(self, part: str) -> None:
-        self.said(lambda: any(part in one["text"] for one in self.told), part)
-
-    def said(self, seen: Callable[[], bool], what: str) -> None:
-        wait(seen, lambda: f"{what} was never told: {self.told}, exit {self.process.poll()}")
-
-
-def wait(seen: Callable[[], bool], what: Callable[[], str]) -> None:
-    until = time.monotonic() + 90
-    while not seen():
-        assert time.monotonic() < until, what()
-        time.sleep(0.02)
-
-
-@contextmanager
-def watching(stack: Stack) -> Iterator[Watch]:
-    process = stack.begin("--json", "storage", "watch")
-    watch = Watch(process)
-    try:
-        watch.text("watching")
-        yield watch
-    finally:
-        process.kill()
-        process.wait()
 
 
 def hooked(stack: Stack) -> list[str]:

@@ -27,15 +27,17 @@ _NO_DRIVE = re.compile(r"(zram|ram|fd|mtdblock)\d+$|mmcblk\d+(boot\d|rpmb|gp\d)$
 _SHARED = {"btrfs": "uuid", "zfs_member": "label"}
 
 
-def look(table: Sequence[Mounted], *, udev: Path = UDEV) -> tuple[tuple[Drive, ...], tuple[Unseen, ...]]:
+def look(
+    table: Sequence[Mounted], *, udev: Path = UDEV, patience: float = signatures.PATIENCE
+) -> tuple[tuple[Drive, ...], tuple[Unseen, ...]]:
     """Every drive with the filesystems on it, and what could not be read. SystemFailure when lsblk doesn't answer.
 
     Where udev runs, lsblk has the signatures from it; elsewhere each device is probed, which needs root.
     """
-    rows = _with_pools(rows_of(shell.checked(COMMAND)), table)
+    rows = _with_pools(rows_of(shell.checked(COMMAND, timeout=patience)), table)
     if udev.exists():
         return parse(rows, table), ()
-    found, unseen = signatures.look([str(row["path"]) for row in _walk(rows) if _is_unknown(row)])
+    found, unseen = signatures.look([str(row["path"]) for row in _walk(rows) if _is_unknown(row)], patience)
     drives = parse(rows, table, found)
     return drives, (*unseen, *_nameless(drives))
 

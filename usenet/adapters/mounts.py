@@ -55,20 +55,26 @@ def parse(printed: str) -> tuple[Mounted, ...]:
     )
 
 
-def network(table: Iterable[Mounted]) -> tuple[tuple[Filesystem, ...], tuple[Unseen, ...]]:
-    """The network filesystems of the table, each with its usage; those whose server does not answer are reported."""
+def network(table: Iterable[Mounted], *, sized: bool = True) -> tuple[tuple[Filesystem, ...], tuple[Unseen, ...]]:
+    """The network filesystems of the table, each with its usage; those whose server does not answer are reported.
+
+    Not `sized`: no server is asked.
+    """
     groups: dict[tuple[str, str], list[Mount]] = {}
     for row in table:
         if row.type in _NETWORK or row.type.removeprefix("fuse.") in _OVER_FUSE:
             groups.setdefault((row.source, row.type), []).append(row.mount)
     if not groups:
         return (), ()
-    with ThreadPoolExecutor(len(groups)) as pool:
-        answers = list(pool.map(lambda mounts: _asked(mounts[0].target), groups.values()))
+    nothing: tuple[None, None, None] = (None, None, None)
+    answers: list[tuple[int, int, int] | tuple[None, None, None] | Unseen] = [nothing] * len(groups)
+    if sized:
+        with ThreadPoolExecutor(len(groups)) as pool:
+            answers = list(pool.map(lambda mounts: _asked(mounts[0].target), groups.values()))
     filesystems: list[Filesystem] = []
     unseen: list[Unseen] = []
     for ((source, kind), mounts), answer in zip(groups.items(), answers, strict=True):
-        sizes = (None, None, None) if isinstance(answer, Unseen) else answer
+        sizes = nothing if isinstance(answer, Unseen) else answer
         unseen += [answer] if isinstance(answer, Unseen) else []
         size, used, available = sizes
         filesystems.append(
@@ -86,12 +92,14 @@ def fuse(table: Iterable[Mounted]) -> tuple[Filesystem, ...]:
     )
 
 
-def usage(target: str) -> tuple[int, int, int]:
-    """Size, used and available bytes of a mounted filesystem. SystemFailure when it gives no answer in two seconds.
+def usage(target: str, patience: float | None = None) -> tuple[int, int, int]:
+    """Size, used and available bytes of a mounted filesystem. SystemFailure when it gives no answer in time.
 
     Another process asks, so that a filesystem whose server is gone stops that one and not us.
     """
-    printed = shell.checked(("stat", "--file-system", "--format=%S %b %f %a", "--", target), timeout=PATIENCE)
+    printed = shell.checked(
+        ("stat", "--file-system", "--format=%S %b %f %a", "--", target), timeout=patience or PATIENCE
+    )
     block, blocks, free, available = map(int, printed.split())
     return block * blocks, block * (blocks - free), block * available
 

@@ -12,6 +12,7 @@ from usenet.adapters import shell
 from usenet.domain.errors import SystemFailure
 from usenet.domain.host import Unseen
 
+PATIENCE = 10.0  # a drive that slept spins up first
 UNREADABLE = "even root can't read it here; nothing is wrong with the others"
 
 
@@ -24,17 +25,17 @@ class Signature:
     label: str = ""
 
 
-def look(paths: Sequence[str]) -> tuple[dict[str, Signature], tuple[Unseen, ...]]:
+def look(paths: Sequence[str], patience: float = PATIENCE) -> tuple[dict[str, Signature], tuple[Unseen, ...]]:
     """The signature on each device by its path, and the devices that could not be read."""
     with ThreadPoolExecutor(8) as pool:
-        answers = dict(zip(paths, pool.map(_asked, paths), strict=True))
+        answers = dict(zip(paths, pool.map(lambda path: _asked(path, patience), paths), strict=True))
     found = {path: answer for path, answer in answers.items() if isinstance(answer, Signature)}
     return found, tuple(_together({path: one for path, one in answers.items() if isinstance(one, SystemFailure)}))
 
 
-def probe(path: str) -> Signature:
+def probe(path: str, patience: float = PATIENCE) -> Signature:
     """The signature on one device. SystemFailure when it can't be read or has two that contradict each other."""
-    done = shell.run(("blkid", "-p", "-o", "udev", path))
+    done = shell.run(("blkid", "-p", "-o", "udev", path), timeout=patience)
     if done.err.strip():
         why = done.err.strip().splitlines()[-1].rpartition(f"{path}: ")[2]
         hint = UNREADABLE if os.geteuid() == 0 else "run as root, or where udevd runs"
@@ -59,9 +60,9 @@ def _decoded(text: str) -> str:
     return raw.decode(errors="replace")
 
 
-def _asked(path: str) -> Signature | SystemFailure:
+def _asked(path: str, patience: float) -> Signature | SystemFailure:
     try:
-        return probe(path)
+        return probe(path, patience)
     except SystemFailure as failure:
         return failure
 

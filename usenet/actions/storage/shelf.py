@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,24 +35,33 @@ class Shelf:
         return dict(self.settings.storage.drives)
 
 
-def observe(home: Home) -> Shelf:
-    """Look at every drive of the machine and at those of the stack. Works without a usenet.yaml, engine and root."""
+def observe(home: Home, *, patience: float | None = None) -> Shelf:
+    """Look at every drive of the machine and at those of the stack. Works without a usenet.yaml, engine and root.
+
+    With `patience` nothing but drives is looked at, and what gives no answer in so many seconds is taken for dead.
+    """
     wanted = settings.load(home) if home.exists else Settings()
-    host = hardware.look()
-    table = mounts.look()
+    table, parts = mounts.look(), look.parts()
     data = Path(data_root(wanted.data, str(home.path)))
-    keep = (str(home.path), str(data), host.engine.root if host.engine else "/var/lib/docker")
     drives = wanted.storage.drives
-    stack, parts = look.stack_id(home), look.parts()
+    names = {name: bool(one.uuid) for name, one in drives.items()}
+    with ThreadPoolExecutor(2) as pool:
+        places = pool.submit(look.places, data, names, table, parts, patience)
+        answering = pool.submit(look.directories, [one.path for one in drives.values() if one.path], patience)
+        host = hardware.drives_alone(patience) if patience else hardware.look()
+    keep = (str(home.path), str(data), host.engine.root if host.engine else "/var/lib/docker")
+    stack = look.stack_id(home)
     seen = Seen(
         data=str(data),
         shared=look.shared(data, table),
         bound=look.bound(data, table),
         offers=offers.offers(host, keep=keep),
-        places=look.places(data, {name: bool(one.uuid) for name, one in drives.items()}, table, parts),
+        places=places.result(),
         lines=fstab.lines(stack) if stack else (),
         drivers=look.drivers(),
-        directories=frozenset(one.path for one in drives.values() if one.path and _is_there(one, host)),
+        directories=frozenset(
+            one.path for one in drives.values() if one.path in answering.result() and _is_there(one, host)
+        ),
         stack=stack,
         parts=parts,
         uid=wanted.user.uid,
@@ -62,10 +72,10 @@ def observe(home: Home) -> Shelf:
 
 
 def _is_there(drive: DriveSettings, host: Host) -> bool:
-    """Whether a directory is there, on a filesystem of its type: the mountpoint of a share that is away is not it."""
+    """Whether a directory is on a filesystem of its type: the mountpoint of a share that is away is not it."""
     held = holders.holding(host, drive.path)
     types = {held[0].type} if held else set()
-    return (not drive.type or bool(types & {drive.type, ""})) and look.is_directory(drive.path)
+    return not drive.type or bool(types & {drive.type, ""})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

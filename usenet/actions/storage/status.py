@@ -14,6 +14,9 @@ from usenet.domain.storage import health
 from usenet.domain.storage.health import State
 from usenet.domain.storage.intent import POOL, PoolSettings, Role
 
+# Seconds, together with all else less than two.
+PATIENCE, SIZE_PATIENCE = 0.7, 0.4
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
@@ -46,11 +49,12 @@ class DriveStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolStatus:
-    """The drives that are shown as one."""
+    """The drives that are shown as one. `away`: those of them that are not there, or don't answer."""
 
     path: str
     state: State
     drives: tuple[str, ...]
+    away: tuple[str, ...]
     policy: str
     usage: Usage | None
     fill: float | None
@@ -68,13 +72,14 @@ class StorageStatus:
 
 
 def look(home: Home) -> StorageStatus:
-    """One look. What does not answer in two seconds is dead, and no other waits for it."""
-    shelf = observe(home.require())
+    """One look, which a drive that hangs does not hold up: what does not answer within PATIENCE seconds is dead."""
+    shelf = observe(home.require(), patience=PATIENCE)
     seen = shelf.seen
     states = {name: health.state(drive, name, seen) for name, drive in shelf.drives.items()}
     pool = shelf.settings.storage.pool
     asked = [seen.target(name) for name, (state, _) in states.items() if state not in ("away", "not mounted", "dead")]
-    known = usages([seen.data, *asked, *([seen.target(POOL)] if pool and _pool_state(shelf) == "mounted" else [])])
+    asked += [seen.target(POOL)] if pool and _pool_state(shelf) == "mounted" else []
+    known = usages([seen.data, *asked], SIZE_PATIENCE)
     return StorageStatus(
         data=seen.data,
         usage=(root := known.get(seen.data)),
@@ -84,19 +89,19 @@ def look(home: Home) -> StorageStatus:
     )
 
 
-def usages(targets: Iterable[str]) -> dict[str, Usage]:
+def usages(targets: Iterable[str], patience: float | None = None) -> dict[str, Usage]:
     """How full each is, all asked at once; without those that don't answer."""
     wanted = tuple(targets)
     if not wanted:
         return {}
     with ThreadPoolExecutor(min(len(wanted), 32)) as pool:
-        found = zip(wanted, pool.map(_usage, wanted), strict=True)
+        found = zip(wanted, pool.map(lambda target: _usage(target, patience), wanted), strict=True)
         return {target: usage for target, usage in found if usage}
 
 
-def _usage(target: str) -> Usage | None:
+def _usage(target: str, patience: float | None) -> Usage | None:
     try:
-        size, used, available = mounts.usage(target)
+        size, used, available = mounts.usage(target, patience)
     except SystemFailure:
         return None
     return Usage(size=size, used=used, available=available)
@@ -130,10 +135,12 @@ def _pool_state(shelf: Shelf) -> State:
 
 
 def _pool(shelf: Shelf, pool: PoolSettings, usage: Usage | None) -> PoolStatus:
+    here = {name for name, place in shelf.seen.places.items() if place.held and place.held.alive}
     return PoolStatus(
         path=shelf.seen.target(POOL),
         state=_pool_state(shelf),
         drives=tuple(pool.drives),
+        away=tuple(name for name in pool.drives if name not in here),
         policy=pool.policy,
         usage=usage,
         fill=_fill(usage),

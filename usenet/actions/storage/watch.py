@@ -9,19 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from usenet.actions.storage import change
+from usenet.actions.storage import change, settling
 from usenet.actions.storage.relief import Relief
 from usenet.actions.storage.shelf import Shelf, observe
 from usenet.adapters import files, mounts, signatures
 from usenet.adapters.home import Home
 from usenet.adapters.mounts import Mounted
-from usenet.adapters.storage import guards, look, pulse, uevents, watching
+from usenet.adapters.storage import guards, look, mergerfs, pulse, uevents, watching
 from usenet.adapters.storage.uevents import Bell, Uevent
 from usenet.domain.errors import SystemFailure, UsenetError
+from usenet.domain.storage import pool as pools
 from usenet.domain.storage.alerts import sentence
 from usenet.domain.storage.converge import converge
-from usenet.domain.storage.events import Kind, Turn, sights, turn
-from usenet.domain.storage.steps import BindDirectory, MountDrive, Step, describe
+from usenet.domain.storage.events import Kind, Sight, Turn, sights, turn
+from usenet.domain.storage.intent import POOL
+from usenet.domain.storage.pool import PoolSeen
+from usenet.domain.storage.steps import BindDirectory, MountDrive, MountPool, Step, describe
 
 LONGEST = 60.0
 TICK = 1.0  # seconds between two looks at the pulse of the drives
@@ -42,9 +45,8 @@ Tell = Callable[[News], None]
 
 def preview(home: Home) -> Sequence[Step]:
     """What a watch that begins now would do at once."""
-    shelf = observe(home.require())
-    seen = sights(shelf.drives, shelf.seen, _tokens(shelf))
-    return _due(shelf, turn(watching.load(home).known, seen, time.time()))
+    now = _now(home.require())
+    return _due(now, turn(watching.load(home).known, _sights(now), time.time()))
 
 
 def watch(home: Home, tell: Tell) -> NoReturn:
@@ -61,6 +63,14 @@ def watch(home: Home, tell: Tell) -> NoReturn:
             loop.run(bell)
 
 
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """One look: the drives, and what there is of the pool."""
+
+    shelf: Shelf
+    pool: PoolSeen
+
+
 class _Watch:
     """The loop, and what it keeps between two rounds."""
 
@@ -71,6 +81,7 @@ class _Watch:
         self.relief = Relief(self.memory, self.say)
         self.table: tuple[Mounted, ...] = ()
         self.pulse = pulse.Pulse(self.answers)
+        self.pool = mergerfs.Pulse()
         self.data = ""
         self.uuids: frozenset[str] = frozenset()
         self.devices: frozenset[str] = frozenset()
@@ -102,12 +113,18 @@ class _Watch:
         """Whether there is a reason to look though nothing rang: a silent death, a time that came, a new intent."""
         if self.again is not None and self.again <= time.time():
             return True
-        return not self.failures and (self._written() != self.written or self._unmounted() or bool(self.pulse.silent()))
+        if self.failures:
+            return False
+        silent = bool(self.pulse.silent()) or self.pool.silent()
+        return silent or self._written() != self.written or self._unmounted()
+
+    def _there(self) -> dict[str, str]:
+        """What was there at the last look, the pool too: name → where."""
+        return {n: f"{self.data}/drives/{n}" for n, one in (self.memory.known or {}).items() if one.state == "there"}
 
     def _unmounted(self) -> bool:
         """Whether a drive that was there is mounted no more: the kernel's bell may ring while nobody listens."""
-        there = (name for name, one in (self.memory.known or {}).items() if one.state == "there")
-        targets = {f"{self.data}/drives/{name}" for name in there}
+        targets = set(self._there().values())
         return bool(targets) and not targets <= guards.mounted().keys()
 
     def _written(self) -> float:
@@ -120,11 +137,12 @@ class _Watch:
         """Look, do what is to be done, and tell. A failure is told once, and tried again later and later."""
         self.written = self._written()
         try:
-            shelf = self.look()
-            next_ = self.note(shelf)
-            if _due(shelf, next_):
-                shelf = self.mend(next_.mount)
-            self.follow(shelf)
+            now = self.look()
+            next_ = self.note(now)
+            for _ in range(2):  # the pool can be mounted once its drives are
+                if _due(now, next_):
+                    now, next_ = self.mend(next_.mount)
+            self.follow(now.shelf)
             self.failures = 0
         except UsenetError as failure:
             if not self.failures:
@@ -132,25 +150,24 @@ class _Watch:
             self.failures += 1
             self.again = time.time() + min(TICK * 2 ** (self.failures - 1), LONGEST)
 
-    def look(self) -> Shelf:
+    def look(self) -> _Now:
         self.bell.begin()
-        return observe(self.home)
+        return _now(self.home)
 
-    def mend(self, ready: Collection[str]) -> Shelf:
-        """Take away what is dead, mount those of `ready`; the drives after that."""
+    def mend(self, ready: Collection[str]) -> tuple[_Now, Turn]:
+        """Take away what is dead, mount those of `ready`; what is there after that, and what follows."""
         with files.lock(self.home.path, "storage watch"):
             waiting = set(self.memory.known or ()) - set(ready)
             done = change.apply(self.home, say=lambda step: self.say(describe(step)), leave=waiting)
         for finding in done.findings:
             if finding.drive in ready:
                 self.say(_line(f"{finding.drive}: {finding.what}", finding.cure))
-        shelf = self.look()
-        self.note(shelf, tried=ready)
-        return shelf
+        now = self.look()
+        return now, self.note(now, tried=ready)
 
-    def note(self, shelf: Shelf, tried: Collection[str] = ()) -> Turn:
+    def note(self, now: _Now, tried: Collection[str] = ()) -> Turn:
         """Compare with what is remembered; what happened is remembered and told. `tried`: those just mounted."""
-        next_ = turn(self.memory.known, sights(shelf.drives, shelf.seen, _tokens(shelf)), time.time(), tried)
+        shelf, next_ = now.shelf, turn(self.memory.known, _sights(now), time.time(), tried)
         with self.memory.change():
             self.memory.known = next_.known
             self.memory.events += next_.events
@@ -169,6 +186,7 @@ class _Watch:
         held = {name: place.held for name, place in shelf.seen.places.items() if name in shelf.drives}
         devices = {name: one.source for name, one in held.items() if one and shelf.drives[name].uuid}
         self.pulse.follow(devices)
+        self.pool = mergerfs.Pulse(self._there().get(POOL, ""))
 
     def answers(self, name: str) -> bool:
         """Whether a mounted drive answers; in a thread of the pulse."""
@@ -182,8 +200,19 @@ def _line(what: str, cure: str) -> str:
     return f"{what}; {cure}" if cure else what
 
 
-def _tokens(shelf: Shelf) -> dict[str, str]:
-    return pulse.tokens((*_devices(shelf), *(drive.path for drive in shelf.drives.values() if drive.path)))
+def _now(home: Home) -> _Now:
+    shelf = observe(home)
+    return _Now(shelf, settling.seen_of(shelf) if settling.concerns(shelf) else PoolSeen())
+
+
+def _sights(now: _Now) -> dict[str, Sight]:
+    """Each drive, and the pool as if it were one: what crashes is lost, and what crashes often waits."""
+    shelf, wanted = now.shelf, now.shelf.settings.storage.pool
+    tokens = pulse.tokens((*_devices(shelf), *(one.path for one in shelf.drives.values() if one.path), mergerfs.FUSE))
+    found = sights(shelf.drives, shelf.seen, tokens)
+    if wanted:
+        found[POOL] = pools.sight(wanted, shelf.drives, shelf.seen, now.pool, tokens.get(mergerfs.FUSE, ""))
+    return found
 
 
 def _devices(shelf: Shelf) -> list[str]:
@@ -191,7 +220,9 @@ def _devices(shelf: Shelf) -> list[str]:
     return [one.device for one in shelf.seen.offers if one.uuid in wanted]
 
 
-def _due(shelf: Shelf, next_: Turn) -> list[Step]:
+def _due(now: _Now, next_: Turn) -> list[Step]:
     """The steps towards what usenet.yaml wants, without the drives that must wait."""
-    steps = converge(shelf.drives, shelf.seen).steps
-    return [step for step in steps if not isinstance(step, MountDrive | BindDirectory) or step.name in next_.mount]
+    steps = converge(now.shelf.drives, now.shelf.seen).steps
+    due = [step for step in steps if not isinstance(step, MountDrive | BindDirectory) or step.name in next_.mount]
+    pool = settling.planned(now.shelf, now.pool).steps
+    return [*due, *(step for step in pool if not isinstance(step, MountPool) or POOL in next_.mount)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -65,11 +66,16 @@ def parts() -> frozenset[str]:
 
 
 def places(
-    data: Path, names: Mapping[str, bool], table: Iterable[Mounted], parts: frozenset[str] = frozenset()
+    data: Path,
+    names: Mapping[str, bool],
+    table: Iterable[Mounted],
+    parts: frozenset[str] = frozenset(),
+    patience: float | None = None,
 ) -> dict[str, Place]:
     """What is at <data>/drives/NAME, for `names` and for whatever else is mounted there.
 
-    `names`: name → whether it is a drive, whose device is asked for a block, or a directory.
+    `names`: name → whether it is a drive, whose device is asked for a block, or a directory. What gives no answer
+    within `patience` seconds is not alive.
     """
     root = data / "drives"
     there: dict[str, Mounted] = {}
@@ -82,7 +88,7 @@ def places(
         on = there.get(name)
         if on is None:
             return Place(guarded=guards.guarded(root / name))
-        held = _held(on, device=names.get(name, False))
+        held = _held(on, patience or markers.PATIENCE, device=names.get(name, False))
         return Place(held=replace(held, part=on.mount.target in parts))
 
     everything = tuple(dict.fromkeys((*names, *there)))
@@ -99,19 +105,27 @@ def device(word: str, known: Iterable[str]) -> str:
     return next((one for one in known if Path(one).resolve() == meant), word)
 
 
-def is_directory(path: str) -> bool:
+def is_directory(path: str, patience: float | None = None) -> bool:
     """Whether there is such a directory, and it answers: that of a server that is gone does not."""
     try:
-        return shell.run(("test", "-d", path), timeout=markers.PATIENCE).ok
+        return shell.run(("test", "-d", path), timeout=patience or markers.PATIENCE).ok
     except SystemFailure:  # too late is no
         return False
 
 
-def _held(row: Mounted, *, device: bool) -> Held:
+def directories(paths: Sequence[str], patience: float | None = None) -> frozenset[str]:
+    """Those that are there, all asked at the same time."""
+    with ThreadPoolExecutor(max(len(paths), 1)) as pool:
+        there = pool.map(lambda path: is_directory(path, patience), paths)
+        return frozenset(path for path, here in zip(paths, there, strict=True) if here)
+
+
+def _held(row: Mounted, patience: float, *, device: bool) -> Held:
     if device and _is_another(row):
         return Held(source=row.source, read_only="ro" in row.mount.options, alive=False)
-    marker, alive = markers.look(Path(row.mount.target))
-    alive = alive and not (device and not _reads(row.source))
+    end = time.monotonic() + patience
+    marker, alive = markers.look(Path(row.mount.target), patience)
+    alive = alive and not (device and not _reads(row.source, max(end - time.monotonic(), 0)))
     return Held(source=row.source, read_only="ro" in row.mount.options, alive=alive, marker=marker)
 
 
@@ -126,10 +140,10 @@ def _is_another(row: Mounted) -> bool:
     return f"{os.major(now)}:{os.minor(now)}" != row.device
 
 
-def _reads(device: str) -> bool:
+def _reads(device: str, patience: float) -> bool:
     """Whether the device itself gives a block, past every cache."""
     ask = ("dd", f"if={device}", "of=/dev/null", "bs=4096", "count=1", "iflag=direct", "status=none")
     try:
-        return shell.run(ask, timeout=markers.PATIENCE).ok
+        return shell.run(ask, timeout=patience).ok
     except SystemFailure:  # too late is no
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from usenet.adapters import files, shell
@@ -11,19 +12,20 @@ from usenet.domain.storage.marker import FILE, Marker, read
 PATIENCE = 3.0
 
 
-def look(root: Path) -> tuple[Marker | None, bool]:
-    """The marker in a mounted directory, and whether the directory answers at all."""
+def look(root: Path, patience: float | None = None) -> tuple[Marker | None, bool]:
+    """The marker in a mounted directory, and whether the directory answers at all, within so many seconds."""
+    end = time.monotonic() + (PATIENCE if patience is None else patience)
     try:
         # Another process reads, so that a drive that hangs stops that one and not us.
-        done = shell.run(("head", "-c", "4096", "--", str(root / FILE)), timeout=PATIENCE)
+        done = shell.run(("head", "-c", "4096", "--", str(root / FILE)), timeout=end - time.monotonic())
     except SystemFailure:
         return None, False
-    return (read(done.out), True) if done.ok else (None, _answers(root))
+    return (read(done.out), True) if done.ok else (None, _answers(root, end))
 
 
-def _answers(root: Path) -> bool:
+def _answers(root: Path, end: float) -> bool:
     try:
-        return shell.run(("ls", "-U", "--", str(root)), timeout=PATIENCE).ok
+        return shell.run(("ls", "-U", "--", str(root)), timeout=max(end - time.monotonic(), 0)).ok
     except SystemFailure:
         return False
 

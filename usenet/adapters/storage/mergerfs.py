@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,9 @@ from usenet.domain.errors import SystemFailure
 from usenet.domain.storage.pool import Mounted, PoolSeen
 from usenet.domain.storage.steps import POOL_TYPE, MountPool, SetPool, commands
 
-PATIENCE = 5.0
+PATIENCE = 3.0
+AT_ONCE, OVERDUE = 0.05, 4.0
+FUSE = "/dev/fuse"
 _NAMES = ("user.mergerfs.branches", "user.mergerfs.category.create", "user.mergerfs.minfreespace")
 
 
@@ -43,6 +46,36 @@ def _asked(target: Path) -> Mounted:
         return Mounted(type=POOL_TYPE, alive=False)
     branches, policy, free = told
     return Mounted(type=POOL_TYPE, branches=tuple(branches.split(":")), policy=policy, min_free=int(free))
+
+
+class Pulse:
+    """Whether the mergerfs at `target` lives, asked each time anew; `target` empty: there is none to ask."""
+
+    def __init__(self, target: str = "") -> None:
+        self.target = target
+        self._asked = 0.0
+        self._failed: list[bool] = []
+
+    def silent(self) -> bool:
+        """Whether it crashed, or has not answered for some seconds; waits for a moment only."""
+        if not self.target:
+            return False
+        if not self._asked:
+            self._asked = time.monotonic()
+            thread = threading.Thread(target=self._ask, daemon=True)
+            thread.start()
+            thread.join(AT_ONCE)
+        if not self._failed:
+            return time.monotonic() - self._asked > OVERDUE
+        self._asked = 0.0
+        return self._failed.pop()
+
+    def _ask(self) -> None:
+        try:
+            os.getxattr(f"{self.target}/.mergerfs", _NAMES[0])
+            self._failed.append(False)
+        except OSError:
+            self._failed.append(True)
 
 
 def _soon(do: Callable[[], None]) -> OSError | None:

@@ -38,6 +38,8 @@ def _status(found: StorageStatus) -> None:
     for one in found.drives:
         if one.why and not one.well:
             console.line(f"{one.drive}: {one.why}")
+    for name in found.pool.away if found.pool else ():
+        console.line(f"(pool): {name} is not there")
 
 
 def _room(usage: Usage | None, fill: float | None) -> tuple[str, str, str]:

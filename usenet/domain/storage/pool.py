@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from usenet.domain.errors import ValidationError
 from usenet.domain.storage.converge import Converged, Drives, Finding, escaped, is_pool
+from usenet.domain.storage.events import Sight
 from usenet.domain.storage.intent import POOL, PoolSettings
 from usenet.domain.storage.seen import Seen
 from usenet.domain.storage.steps import POOL_TYPE, Detach, Guard, MountPool, Persist, SetPool, Step, Unmount
@@ -119,6 +120,16 @@ def _line(pool: PoolSettings, branches: tuple[str, ...], seen: Seen) -> str:
 
 def _others(seen: Seen) -> tuple[str, ...]:
     return tuple(line for line in seen.lines if not is_pool(line))
+
+
+def sight(pool: PoolSettings, drives: Drives, seen: Seen, there: PoolSeen, device: str) -> Sight:
+    """The pool as the watch sees a drive: `device` is what it is made with, which is of use while a branch is there."""
+    branches, _ = _branches(pool, drives, seen)
+    return Sight(
+        mounted=there.mounted is not None,
+        alive=there.mounted is not None and there.mounted.alive,
+        device=device if branches and there.installed else "",
+    )
 
 
 def _path(branch: str) -> str:

@@ -1,0 +1,59 @@
+"""A `usenet storage watch` that a test has started, and what it tells."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.integration.conftest import Stack
+
+
+class Watch:
+    """A watch that runs, and what it told so far."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.told: list[dict[str, Any]] = []
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in self.process.stdout or ():
+            if line == "{\n":  # how it was ended, over several lines
+                return
+            self.told.append(json.loads(line))
+
+    def events(self) -> list[tuple[str, str]]:
+        return [(one["event"], one["drive"]) for one in self.told if one["event"]]
+
+    def until(self, event: str, drive: str) -> None:
+        self.said(lambda: (event, drive) in self.events(), f"{event} {drive}")
+
+    def text(self, part: str) -> None:
+        self.said(lambda: any(part in one["text"] for one in self.told), part)
+
+    def said(self, seen: Callable[[], bool], what: str) -> None:
+        wait(seen, lambda: f"{what} was never told: {self.told}, exit {self.process.poll()}")
+
+
+def wait(seen: Callable[[], bool], what: Callable[[], str]) -> None:
+    until = time.monotonic() + 90
+    while not seen():
+        assert time.monotonic() < until, what()
+        time.sleep(0.02)
+
+
+@contextmanager
+def watching(stack: Stack) -> Iterator[Watch]:
+    process = stack.begin("--json", "storage", "watch")
+    watch = Watch(process)
+    try:
+        watch.text("watching")
+        yield watch
+    finally:
+        process.kill()
+        process.wait()
