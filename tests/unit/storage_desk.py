@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 
 import pytest
 
 from tests.unit.storage_kernel import STACK, Refused, known
 from tests.unit.storage_model import Machine
-from usenet.actions.storage import change
+from usenet.actions import catalog, storage
 from usenet.actions.storage.shelf import Shelf
-from usenet.adapters import settings
+from usenet.adapters import files, settings
 from usenet.adapters.home import Home
+from usenet.adapters.settings import together
+from usenet.adapters.storage import fstab, guards, look, markers, mounting, tree
+from usenet.adapters.storage.mounting import Found
 from usenet.domain.errors import SystemFailure
 from usenet.domain.settings import Settings
+from usenet.domain.storage.converge import Converged
 from usenet.domain.storage.marker import Marker
 from usenet.domain.storage.steps import Detach, Guard, Persist, Share, Step, Unmount
 
@@ -36,40 +41,45 @@ class Desk:
         self.home, self.machine, self.patch = Home(folder), machine, patch
         self.home.settings.write_text("name: films\n")
         self.left: int | None = None
-        self.locked = False
+        self.locked, self.dry = False, False
         self.after: Callable[[], object] = lambda: None
         self.refuse: Callable[[Step], object] = lambda step: None
 
     def _sit_down(self) -> None:
-        """Let the verbs work on this machine from now on."""
-        patch = self.patch
-        mounting = SimpleNamespace(
-            mark=self.take,
-            unmark=self.take,
-            show_drive=self.take,
-            show_directory=self.take,
-            unmount=lambda target: self.take(Unmount(target=str(target))),
-            detach=lambda target: self.take(Detach(target=str(target), because="")),
-            share=lambda path, *_: self.take(Share(path=str(path))),
-            peek=self.peek,
-            tidy=self.machine.sweep,
-        )
-        looking = SimpleNamespace(
-            device=lambda word, _: word,
-            make_stack_id=lambda _: STACK,
-            is_directory=self.machine.directories.__contains__,
-        )
-        own = SimpleNamespace(together=self.changing(settings.together))
-        patch.setattr(change, "mounting", mounting)
-        patch.setattr(change, "look", looking)
-        patch.setattr(change, "settings", own)
-        patch.setattr(change, "observe", self.observe)
-        patch.setattr(change, "_readers", lambda _: ())
-        patch.setattr(change, "files", SimpleNamespace(lock=self.lock))
-        patch.setattr(change, "guards", SimpleNamespace(guard=lambda path: self.take(Guard(path=str(path)))))
-        patch.setattr(change, "fstab", SimpleNamespace(write=self.write))
-        patch.setattr(change, "markers", SimpleNamespace(look=lambda root: (self.marker(str(root)), True)))
-        patch.setattr(change, "tree", SimpleNamespace(look=dict.fromkeys))
+        """Let the verbs work on this machine from now on, in whichever module they are."""
+        for name, module in list(sys.modules.items()):
+            if name.startswith("usenet.actions.storage") and hasattr(module, "observe"):
+                self.patch.setattr(module, "observe", self.observe)
+        for owner, stand_ins in self._stand_ins().items():
+            for name, stand_in in stand_ins.items():
+                self.patch.setattr(owner, name, stand_in)
+
+    def _stand_ins(self) -> dict[ModuleType, dict[str, Callable[..., object]]]:
+        return {
+            mounting: {
+                "mark": self.take,
+                "unmark": self.take,
+                "show_drive": self.take,
+                "show_directory": self.take,
+                "unmount": lambda target: self.take(Unmount(target=str(target))),
+                "detach": lambda target: self.take(Detach(target=str(target), because="")),
+                "share": lambda path, *_: self.take(Share(path=str(path))),
+                "peek": self.peek,
+                "tidy": self.machine.sweep,
+            },
+            look: {
+                "device": lambda word, _: word,
+                "make_stack_id": lambda _: STACK,
+                "is_directory": self.machine.directories.__contains__,
+            },
+            settings: {"together": self.changing(together)},
+            catalog: {"load": lambda _: ({}, ())},
+            files: {"lock": self.lock},
+            guards: {"guard": lambda path: self.take(Guard(path=str(path)))},
+            fstab: {"write": self.write},
+            markers: {"look": lambda root: (self.marker(str(root)), True)},
+            tree: {"look": dict.fromkeys},
+        }
 
     @contextmanager
     def lock(self, *_: object) -> Iterator[None]:
@@ -119,9 +129,11 @@ class Desk:
         assert stack == STACK
         self.take(Persist(lines=lines))
 
-    def peek(self, device: str, *_: object) -> Marker | None:
+    def peek(self, device: str, *_: object) -> Found:
+        if not self.dry:
+            assert self.locked, "it is looked at before the lock is taken, and may change until then"
         (disk,) = [disk for disk, (name, _) in self.machine.devices.items() if name == device]
-        return known(disk.marker)
+        return Found(marker=known(disk.marker))
 
     def marker(self, place: str) -> Marker | None:
         above = self.machine.top(place)
@@ -133,14 +145,15 @@ class Desk:
         self, drive: str, name: str, *, read_only: bool = False, adopt: bool = False, dry_run: bool = False
     ) -> None:
         self._sit_down()
-        wish = change.Wish(drive=drive, name=name, read_only=read_only, adopt=adopt)
-        change.add(self.home, wish, dry_run=dry_run, say=lambda _: None)
+        wish = storage.Wish(drive=drive, name=name, read_only=read_only, adopt=adopt)
+        self.dry = dry_run
+        storage.add(self.home, wish, dry_run=dry_run, say=lambda _: None)
 
     def remove(self, name: str, *, dry_run: bool = False) -> None:
         self._sit_down()
-        change.remove(self.home, name, dry_run=dry_run, say=lambda _: None)
+        storage.remove(self.home, name, dry_run=dry_run, say=lambda _: None)
 
-    def apply(self, **how: object) -> change.Converged:
+    def apply(self, **how: object) -> Converged:
         self._sit_down()
         with self.lock():
-            return change.apply(self.home, say=lambda _: None, **how)  # type: ignore[arg-type]
+            return storage.apply(self.home, say=lambda _: None, **how)  # type: ignore[arg-type]

@@ -9,8 +9,10 @@ import pytest
 from usenet.adapters.storage import inside
 from usenet.domain.host import Drive, Filesystem
 from usenet.domain.storage import checks
-from usenet.domain.storage.checks import Entry, InsideBind, Own, OwnBelow, Pair
+from usenet.domain.storage import inside as faults
+from usenet.domain.storage.checks import Entry, Own, OwnBelow
 from usenet.domain.storage.converge import converge
+from usenet.domain.storage.inside import InsideBind, Pair
 from usenet.domain.storage.intent import DriveSettings
 from usenet.domain.storage.marker import Marker
 from usenet.domain.storage.offers import Offer
@@ -81,26 +83,26 @@ def test_a_drive_without_its_marker_is_told() -> None:
 def test_a_bind_that_hides_later_drives_is_a_problem(propagation: str, wrong: int) -> None:
     for source in ("/d", "/d/drives"):
         bind = replace(ALL, source=source, propagation=propagation)
-        assert len(list(checks.of_binds("sonarr", [bind], "/d/drives"))) == wrong
+        assert len(list(faults.of_binds("sonarr", [bind], "/d/drives"))) == wrong
     for source in ("/d/media", "/d/drives-old", "/etc"):
-        assert not list(checks.of_binds("sonarr", [replace(ALL, source=source, propagation="")], "/d/drives"))
+        assert not list(faults.of_binds("sonarr", [replace(ALL, source=source, propagation="")], "/d/drives"))
 
 
 def test_a_drive_that_a_service_does_not_see_is_told() -> None:
     drives = replace(ALL, source="/d/drives", target="/data/drives")
     mounted = {"/d/drives/films": "8:17"}
     for binds in ([ALL], [drives]):
-        assert not list(checks.unseen("s", binds, {"/data/drives/films": "8:17"}, mounted))
-        (old,) = checks.unseen("s", binds, {"/data/drives/films": "8:33"}, mounted)
+        assert not list(faults.unseen("s", binds, {"/data/drives/films": "8:17"}, mounted))
+        (old,) = faults.unseen("s", binds, {"/data/drives/films": "8:33"}, mounted)
         assert "/data/drives/films is an earlier drive" in old.what
-        (empty,) = checks.unseen("s", binds, {}, mounted)
+        (empty,) = faults.unseen("s", binds, {}, mounted)
         assert "/data/drives/films is an empty directory" in empty.what
-    assert not list(checks.unseen("s", [replace(ALL, source="/d/media")], {}, mounted))
+    assert not list(faults.unseen("s", [replace(ALL, source="/d/media")], {}, mounted))
 
 
 def test_links_are_tried_where_both_sides_can_be_written() -> None:
     def tried(*binds: InsideBind) -> list[tuple[str, str]]:
-        return [(p.source, p.target) for p in checks.pairs(binds, ["/data", "/data/drives/films"])]
+        return [(p.source, p.target) for p in faults.pairs(binds, ["/data", "/data/drives/films"])]
 
     both = [
         (f"{base}/{down}", f"{base}/media")
@@ -121,7 +123,7 @@ def test_why_a_link_fails() -> None:
     cross = "ln: failed to create hard link: Invalid cross-device link"
 
     def why(said: str, *binds: InsideBind, mounts: dict[str, str] = holding) -> str:
-        found = checks.of_link("sonarr", LINK, said, binds, mounts)
+        found = faults.of_link("sonarr", LINK, said, binds, mounts)
         return found.what if found else ""
 
     assert why("", ALL) == ""

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.unit.storage_kernel import ROOT, Kernel
 from usenet.actions.storage import shelf
+from usenet.adapters.home import Home
 from usenet.domain.host import Drive, Filesystem
-from usenet.domain.storage.converge import converge
+from usenet.domain.storage.converge import converge, give
 from usenet.domain.storage.intent import DriveSettings
 from usenet.domain.storage.offers import Offer
 from usenet.domain.storage.seen import Held, Place, Seen
-from usenet.domain.storage.steps import Detach, MountDrive
+from usenet.domain.storage.steps import Detach, MountDrive, describe
 
 
 @pytest.mark.parametrize(("kind", "there"), [("ext4", True), ("", True), ("nfs4", False)])
 def test_the_empty_mountpoint_of_a_share_that_is_away_is_not_the_share(
-    tmp_path: Path, kind: str, *, there: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, *, there: bool
 ) -> None:
-    host = Kernel().host()  # all of it is one ext4
-    assert shelf._is_there(DriveSettings(path=str(tmp_path), type=kind), host) is there
-    assert not shelf._is_there(DriveSettings(path=str(tmp_path / "none"), type=kind), host)
+    machine = SimpleNamespace(look=Kernel().host)  # all of it is one ext4
+    monkeypatch.setattr(shelf, "hardware", machine)
+    home, share = Home(tmp_path / "home"), tmp_path / "share"
+    home.path.mkdir()
+    home.settings.write_text(f"storage: {{drives: {{films: {{path: {share}, type: '{kind}'}}}}}}\n")
+    assert not shelf.observe(home).seen.directories
+    share.mkdir()
+    assert shelf.observe(home).seen.directories == ({str(share)} if there else set())
 
 
 def _offer(kind: str) -> Offer:
@@ -42,3 +49,26 @@ def test_a_directory_of_a_drive_in_its_place_is_not_the_drive(kind: str, *, goes
     )
     kinds = [type(step) for step in converge({"films": drive}, seen).steps]
     assert (Detach in kinds, MountDrive in kinds) == (goes, goes)
+
+
+@pytest.mark.parametrize(
+    ("drive", "uid", "given"),
+    [
+        (DriveSettings(uuid="root", type="ext4"), 1000, True),
+        (DriveSettings(uuid="root", type="btrfs"), 1000, True),
+        (DriveSettings(uuid="root", type="ext4", read_only=True), 1000, False),
+        (DriveSettings(uuid="root", type="exfat"), 1000, False),  # no file has an owner
+        (DriveSettings(uuid="root", type="ext4"), 0, False),  # it is root's already
+        (DriveSettings(path="/mnt/nas", type="ext4"), 1000, False),
+        (DriveSettings(uuid="away", type="ext4"), 1000, False),
+    ],
+)
+def test_only_a_drive_that_is_there_and_written_to_is_given_to_the_services(
+    drive: DriveSettings, uid: int, *, given: bool
+) -> None:
+    seen = Seen(data="/srv/usenet", shared=True, offers=(_offer(drive.type),), drivers=frozenset({drive.type}), uid=uid)
+    step = give("films", drive, seen)
+    assert (step is not None) is given
+    if step:
+        assert describe(step) == "give the empty top directory of films to 1000:1000, so that services can write"
+        assert (step.source, step.mode & 0o770) == (ROOT, 0o770)

@@ -1,6 +1,8 @@
 """Drives of the stack: what is there, what is wanted, and the steps between."""
 
-from usenet.actions.storage.change import Changed, Wish, add, apply, command_lines, remove
+from usenet.actions.storage.adding import Wish, add
+from usenet.actions.storage.change import Changed, apply, command_lines
+from usenet.actions.storage.removing import remove
 from usenet.actions.storage.shelf import Row, Shelf, observe, rows
 
 __all__ = ["Changed", "Row", "Shelf", "Wish", "add", "apply", "command_lines", "observe", "remove", "rows"]

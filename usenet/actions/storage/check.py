@@ -19,7 +19,7 @@ from usenet.domain import steps as preparing
 from usenet.domain.binds import data_directories
 from usenet.domain.errors import SystemFailure
 from usenet.domain.steps import MakeDirectories
-from usenet.domain.storage import checks, health
+from usenet.domain.storage import checks, health, kinds
 from usenet.domain.storage.checks import Entry, OwnBelow, Problem, Repair
 from usenet.domain.storage.converge import converge
 from usenet.domain.storage.intent import POOL
@@ -109,7 +109,7 @@ def _usable(shelf: Shelf) -> tuple[str, ...]:
 
 def _owned(shelf: Shelf) -> tuple[str, ...]:
     """Where the drives are on which each file has an owner."""
-    return tuple(shelf.seen.target(n) for n in _usable(shelf) if checks.keeps_owners(shelf.drives[n].type))
+    return tuple(shelf.seen.target(n) for n in _usable(shelf) if kinds.owners(shelf.drives[n].type))
 
 
 def _tree(shelf: Shelf) -> tuple[tuple[Problem, ...], MakeDirectories | None, tuple[Repair, ...]]:

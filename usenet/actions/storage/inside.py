@@ -12,7 +12,8 @@ from usenet.adapters import engine, stack
 from usenet.adapters.mounts import Mounted
 from usenet.adapters.storage import inside
 from usenet.domain.errors import ConfigError, SystemFailure
-from usenet.domain.storage import checks, kinds
+from usenet.domain.storage import inside as faults
+from usenet.domain.storage import kinds
 from usenet.domain.storage.checks import Problem
 from usenet.domain.storage.intent import POOL
 
@@ -47,13 +48,13 @@ def _service(
 ) -> tuple[list[Problem], list[str]]:
     binds = inside.binds(seen)
     drives = f"{shelf.seen.data}/drives"
-    problems = list(checks.of_binds(name, binds, drives))
+    problems = list(faults.of_binds(name, binds, drives))
     mounted = {shelf.seen.target(one) for one in usable}
     devices = {row.mount.target: row.device for row in table if row.mount.target in mounted}
     there = inside.mounts(int(seen["State"]["Pid"]))
     if there is not None:
-        problems += checks.unseen(name, binds, there, devices)
-    pairs = checks.pairs(binds, ("/data", *(f"/data/drives/{one}" for one in _linking(shelf, usable))))
+        problems += faults.unseen(name, binds, there, devices)
+    pairs = faults.pairs(binds, ("/data", *(f"/data/drives/{one}" for one in _linking(shelf, usable))))
     if not pairs:
         return problems, []
     user = "" if seen["Config"].get("User") else f"{shelf.seen.uid}:{shelf.seen.gid}"
@@ -62,7 +63,7 @@ def _service(
     except SystemFailure as failure:
         return problems, [f"{name}: {failure.message}"]
     holding = {row.mount.target: row.source for row in table}
-    found = (checks.of_link(name, pair, text, binds, holding) for pair, text in said.items())
+    found = (faults.of_link(name, pair, text, binds, holding) for pair, text in said.items())
     return [*problems, *(one for one in found if one)], []
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from usenet.adapters import shell
 from usenet.domain.errors import SystemFailure
-from usenet.domain.storage.checks import InsideBind, Pair
+from usenet.domain.storage.inside import InsideBind, Pair
 
 PATIENCE = 20.0
 # One file for each pair, and it goes again. A pair with a directory that isn't there is silent.

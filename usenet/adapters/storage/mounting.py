@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from usenet.adapters import files, shell
-from usenet.adapters.storage import guards, holders, markers
+from usenet.adapters.storage import guards, holders, markers, tree
 from usenet.domain.errors import SystemFailure, ValidationError
 from usenet.domain.storage.marker import Marker, read
-from usenet.domain.storage.steps import BindDirectory, Mark, MountDrive, Unmark
+from usenet.domain.storage.steps import BindDirectory, Give, Mark, MountDrive, Unmark
 
 # On a tmpfs: nothing is left of it after a crash of the machine.
 HIDDEN = Path("/run/usenet/mounts")
@@ -38,8 +39,15 @@ def unmark(step: Unmark) -> None:
         markers.remove(place)
 
 
+def give(step: Give) -> None:
+    """Give the top directory to the services, out of sight, if it is still as it was made; else leave it."""
+    with _opened(step) as place:
+        if tree.fresh(str(place)):
+            tree.own(str(place), step.uid, step.gid, step.mode)
+
+
 @contextmanager
-def _opened(step: Mark | Unmark) -> Iterator[Path]:
+def _opened(step: Mark | Give | Unmark) -> Iterator[Path]:
     with _hidden(step.name) as place:
         if step.type:
             _mount("-t", step.type, "-o", ",".join(step.options), step.source, str(place))
@@ -67,36 +75,56 @@ def show_directory(step: BindDirectory) -> None:
         _show(place, Path(step.target), read_only=step.read_only)
 
 
-def peek(device: str, kind: str, options: tuple[str, ...]) -> Marker | None:
-    """The marker on a drive that is not mounted, without a write to it; for a plain user None, root looks again.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What is on a drive: its marker, and whether it is `fresh`, with nothing else in it and root's."""
+
+    marker: Marker | None = None
+    fresh: bool = False
+
+
+def found(root: Path) -> Found:
+    """What is on the drive that is mounted at `root`."""
+    return Found(marker=markers.look(root)[0], fresh=tree.fresh(str(root)))
+
+
+def peek(device: str, kind: str, options: tuple[str, ...]) -> Found:
+    """What is on a drive that is not mounted, without a write to it; for a plain user nothing, root looks again.
 
     SystemFailure: mount's own words.
     """
     if os.geteuid() != 0:
-        return None
-    untouched = {"ext3": ("noload",), "ext4": ("noload",), "xfs": ("norecovery",)}.get(kind, ())
-    quiet = ("ro", *untouched, *(one for one in options if one not in ("ro", "rw")))
+        return Found()
+    shown = device in guards.mounted().values()
+    untouched = () if shown else {"ext3": ("noload",), "ext4": ("noload",), "xfs": ("norecovery",)}.get(kind, ())
+    quiet = (*untouched, *(one for one in options if one not in ("ro", "rw")))
     with _hidden(f"peek-{Path(device).name}") as place:
-        _mount("-t", kind, "-o", ",".join(quiet), device, str(place))
-        return markers.look(place)[0]
+        try:
+            _mount("-t", kind, "-o", ",".join(("ro", *quiet)), device, str(place))
+        except SystemFailure:
+            if not shown:
+                raise
+            # A part of it is mounted, and all mounts of a filesystem are either read-only or not.
+            _mount("-t", kind, "-o", ",".join(("rw", *quiet)), device, str(place))
+        return found(place)
 
 
 def _check(place: Path, step: MountDrive | BindDirectory) -> None:
-    found, alive = markers.look(place)
+    there, alive = markers.look(place)
     wanted = read(step.marker)
     if not alive:
         raise SystemFailure(f"{step.name} was mounted and can't be read", hint="look at: dmesg | tail")
     if wanted is None:
         return
     again = f"usenet storage add … --name {step.name}"
-    if found is None:
+    if there is None:
         raise ValidationError(
             f"{step.name} has no marker: it was emptied, or is another drive with the same UUID",
             hint=f"look at it; if it is the right one: {again}",
         )
-    if (found.stack, found.uuid) != (wanted.stack, wanted.uuid):
+    if (there.stack, there.uuid) != (wanted.stack, wanted.uuid):
         raise ValidationError(
-            f"the marker on {step.name} is another stack's or another drive's ({found.name})",
+            f"the marker on {step.name} is another stack's or another drive's ({there.name})",
             hint=f"if it is yours now, take it over: {again} --adopt",
         )
 

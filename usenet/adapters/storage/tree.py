@@ -26,6 +26,16 @@ def look(paths: Sequence[str]) -> dict[str, Entry | None]:
     return found
 
 
+def fresh(root: str) -> bool:
+    """Whether a filesystem is as mkfs made it: root's, with nothing but an empty lost+found, and our marker."""
+    entry = look([root])[root]
+    if entry is None or (entry.uid, entry.gid) != (0, 0):
+        return False
+    mkfs = ("!", "(", "-name", "lost+found", "-type", "d", ")", "!", "-name", FILE)
+    done = shell.run(("find", root, "-mindepth", "1", "-maxdepth", "2", *mkfs, "-print", "-quit"), timeout=PATIENCE)
+    return done.ok and not done.out
+
+
 def foreign(root: str, uid: int, gid: int) -> int:
     """How many files and directories below `root`, on its filesystem, that user can't write to. SystemFailure."""
     done = shell.run(_find(root, uid, gid, "-printf", "x"), timeout=LONGEST)

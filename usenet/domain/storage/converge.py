@@ -17,6 +17,7 @@ from usenet.domain.storage.steps import (
     POOL_TYPE,
     BindDirectory,
     Detach,
+    Give,
     Guard,
     Mark,
     MountDrive,
@@ -30,6 +31,8 @@ from usenet.domain.storage.steps import (
 Drives = Mapping[str, DriveSettings]
 # These four and no others: glibc, by which systemd reads fstab, takes the rest as it stands.
 _ESCAPES = {ord(c): f"\\{ord(c):03o}" for c in " \t\n\\"}
+
+_OPEN = 0o2775  # as the directories of the data tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +181,16 @@ def mark(name: str, drive: DriveSettings, seen: Seen) -> Mark | None:
     return Mark(
         name=name, source=offer.device, type=kind, options=_options(drive, offer.type, kind, seen), marker=marker
     )
+
+
+def give(name: str, drive: DriveSettings, seen: Seen) -> Give | None:
+    """The step that lets services write to an empty drive; None where none of its files has an owner, or it is no
+    drive, away, or nothing is written to it.
+    """
+    if not (drive.uuid and seen.uid and kinds.owners(drive.type)) or not (like := mark(name, drive, seen)):
+        return None
+    source, kind, options = like.source, like.type, like.options
+    return Give(name=name, source=source, type=kind, options=options, uid=seen.uid, gid=seen.gid, mode=_OPEN)
 
 
 def unmark(step: Mark) -> Unmark:

@@ -55,6 +55,11 @@ def costs(type_: str) -> tuple[str, ...]:
     return _COSTS.get(type_, ())
 
 
+def owners(type_: str) -> bool:
+    """Whether each file has an owner."""
+    return _NO_OWNERS not in _COSTS.get(type_, ())
+
+
 def written(type_: str) -> bool:
     """Whether it is ever written to here."""
     return type_ != "hfsplus"

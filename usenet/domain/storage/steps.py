@@ -31,6 +31,22 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Give:
+    """Let services write to a filesystem that is out of sight: its top directory becomes theirs.
+
+    Only while there is nothing in it but what mkfs and we made, and it is root's.
+    """
+
+    name: str
+    source: str
+    type: str
+    options: tuple[str, ...]
+    uid: int
+    gid: int
+    mode: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unmark:
     """Take our marker off a filesystem that left the stack, out of sight."""
 
@@ -115,7 +131,9 @@ class SetPool:
         }
 
 
-Step = Share | Guard | Mark | Unmark | MountDrive | BindDirectory | Unmount | Detach | Persist | MountPool | SetPool
+Step = (
+    Share | Guard | Mark | Give | Unmark | MountDrive | BindDirectory | Unmount | Detach | Persist | MountPool | SetPool
+)
 POOL_TYPE = "fuse.mergerfs"
 
 
@@ -128,6 +146,8 @@ def describe(step: Step) -> str:  # noqa: C901, PLR0911 - one for each step
             return f"make the mountpoint {path}, where nothing can be written while the drive is away"
         case Mark(name=name, source=source):
             return f"write the marker of {name} onto {source}"
+        case Give(name=name, uid=uid, gid=gid):
+            return f"give the empty top directory of {name} to {uid}:{gid}, so that services can write"
         case Unmark(name=name, source=source):
             return f"take the marker of {name} off {source}"
         case MountDrive(device=device, type=kind, options=options, target=target):
@@ -167,5 +187,5 @@ def commands(step: Step) -> tuple[tuple[str, ...], ...]:  # noqa: PLR0911 - one 
             return (("mount", "-t", POOL_TYPE, "-o", ",".join(options), ":".join(branches), target),)
         case SetPool(target=target, attributes=attributes):
             return tuple(("setfattr", "-n", name, "-v", to, f"{target}/.mergerfs") for name, to in attributes.items())
-        case Mark() | Unmark() | Persist():
+        case Mark() | Give() | Unmark() | Persist():
             return ()
