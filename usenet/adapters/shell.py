@@ -32,7 +32,6 @@ class Done:
 
 INTERRUPTED = 130
 DYING = 0.1  # seconds for a process that was killed, to end
-DYING = 0.2  # seconds for a process that was killed, to end
 _observers: list[Callable[[Sequence[str]], None]] = []
 
 
