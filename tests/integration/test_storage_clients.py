@@ -16,6 +16,7 @@ import pytest
 
 from tests import making
 from tests.integration.conftest import Stack, free_port
+from usenet.actions.storage import relief
 from usenet.actions.storage.relief import Relief
 from usenet.actions.storage.shelf import Shelf
 from usenet.adapters import settings
@@ -285,12 +286,15 @@ def test_what_a_person_halted_as_a_whole_stays_halted(bench: Bench) -> None:
     assert (bench.said, bench.memory.paused) == ([], {})
 
 
-def test_a_cable_that_is_loose_does_not_make_a_pause_of_ours_look_like_a_person_s(bench: Bench) -> None:
+@pytest.mark.parametrize("bench", PEERS, indirect=True)  # these do what they are told a moment later
+def test_a_drive_that_is_lost_again_at_once_finds_it_halted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relief, "LATER", 3600.0)
     before = bench.server.halted()
-    for _ in range(3):
-        bench.films("lost")
-        bench.films("there")
     bench.films("lost")
+    bench.halted(*bench.server.names)
+    bench.films("there")
+    bench.films("lost")
+    time.sleep(4)
     bench.halted(*bench.server.names)
     bench.films("there")
     bench.halted(*before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -45,7 +46,7 @@ class Failure(UsenetError):
 class Api:
     """One service at `base`. `field` is the header that holds a key; the next of `keys` is tried where one is refused.
 
-    `form` puts a key into that header.
+    `form` puts a key into that header. At `ends`, by the clock that never goes back, it has to be over.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Api:
         field: str,
         form: str = "{}",
         pause: Callable[[float], None] = time.sleep,
+        ends: float = math.inf,
     ) -> None:
         self.name = name
         self.base = base.rstrip("/")
@@ -65,6 +67,7 @@ class Api:
         self._keys = [key for key in keys if _KEY.fullmatch(key.reveal())]
         self._field, self._form = field, form
         self._pause = pause
+        self._ends = ends
 
     def ask(
         self,
@@ -89,7 +92,7 @@ class Api:
                 if pause is None or not failure.again:
                     raise
                 wait = pause if failure.after is None else failure.after
-                if wait > LONGEST_PAUSE:
+                if wait > LONGEST_PAUSE or time.monotonic() + wait > self._ends:
                     raise
                 self._pause(wait)
         raise AssertionError("the last attempt returns or raises")
@@ -116,12 +119,15 @@ class Api:
             "User-Agent": "usenet",
             self._field: self._form.format(self._keys[0].reveal()),
         }
-        ends = time.monotonic() + PATIENCE
+        patience = min(PATIENCE, self._ends - time.monotonic())
+        if patience <= 0:
+            raise self._failure("no time was left to ask it")
+        ends = time.monotonic() + patience
         try:
             # Nothing of the environment: a service of this machine is not asked through a proxy. Its certificate, if
             # it has one, is its own.
             with (
-                httpx.Client(trust_env=False, follow_redirects=False, timeout=PATIENCE, verify=False) as client,  # noqa: S501
+                httpx.Client(trust_env=False, follow_redirects=False, timeout=patience, verify=False) as client,  # noqa: S501
                 client.stream(method, self.base + path, params=query, json=body, headers=headers) as answer,
             ):
                 content = _content(answer, ends)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from usenet.actions import ours
@@ -28,34 +31,44 @@ class Client(Protocol):
     def shows(self, call: Add | Present) -> str: ...
 
 
-def running(home: Home, settings: Settings) -> tuple[dict[str, Client], tuple[str, ...]]:
-    """Those that run, ready to be asked; and who is left out, and why."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Those that can be asked, and who is left out: not turned on, not running, or of no key that is known."""
+
+    clients: Mapping[str, Client]
+    off: tuple[str, ...]
+    asleep: tuple[str, ...]
+    keyless: tuple[str, ...]
+
+
+def running(home: Home, settings: Settings, *, ends: float = math.inf) -> Found:
+    """Look at each of them. At `ends`, by the clock that never goes back, every answer has to be there."""
     rendered = stack.load(home)
     containers = ours.containers(home, rendered.project)
     known = secrets.read(home)
-    off = [name for name in SERVICES if name not in settings.enabled]
-    notes = [f"off, and left out: {', '.join(off)}"] if off else []
-    found: dict[str, Client] = {}
-    for name in (one for one in SERVICES if one not in off):
-        container = containers.get(name)
-        if name not in rendered.services or not container or container.state != "running":
-            notes.append(f"{name} does not run, and is left out: usenet services up {name}")
-            continue
-        probe = at(rendered.services[name].probe, container.addresses)
-        given = known.get(f"{name.upper()}_API_KEY", Secret(""))
-        if name == roots.READER and not given:
-            notes.append(
-                f"{name} is left out: make an API key in its dashboard, and put it into .env: JELLYFIN_API_KEY=…"
-            )
-            continue
-        found[name] = _client(home, name, probe, given)
-    return found, tuple(notes)
+    on = [name for name in SERVICES if name in settings.enabled]
+    awake = [name for name in on if name in rendered.services and name in containers]
+    awake = [name for name in awake if containers[name].state == "running"]
+    made: dict[str, Client | None] = {}
+    for name in awake:
+        probe = at(rendered.services[name].probe, containers[name].addresses)
+        made[name] = _client(home, name, probe, known.get(f"{name.upper()}_API_KEY", Secret("")), ends)
+    return Found(
+        clients={name: client for name, client in made.items() if client},
+        off=tuple(name for name in SERVICES if name not in on),
+        asleep=tuple(name for name in on if name not in awake),
+        keyless=tuple(name for name, client in made.items() if not client),
+    )
 
 
-def _client(home: Home, name: str, probe: Probe, given: Secret) -> Client:
+def _client(home: Home, name: str, probe: Probe, given: Secret, ends: float) -> Client | None:
+    """How a service is asked; None without a key."""
     base = f"{probe.scheme}://{probe.address}:{probe.port}"
     if name == roots.READER:
-        return Jellyfin(Api(name, base, (given,), field="Authorization", form='MediaBrowser Token="{}"'))
+        api = Api(name, base, (given,), field="Authorization", form='MediaBrowser Token="{}"', ends=ends)
+        return Jellyfin(api) if given else None
     # The container gets the key of .env; that of config.xml is the right one where .env was changed since.
     own = arr.configured(home.config(name))
-    return arr.Arr(name, Api(name, base + own.base, (given, own.key), field="X-Api-Key"))
+    if not (given or own.key):
+        return None
+    return arr.Arr(name, Api(name, base + own.base, (given, own.key), field="X-Api-Key", ends=ends))

@@ -14,6 +14,7 @@ from functools import partial
 
 from usenet.actions import catalog, ours
 from usenet.actions.storage.shelf import Shelf
+from usenet.actions.storage.sync_later import SyncLater
 from usenet.adapters import download_clients, engine, secrets, stack
 from usenet.adapters.download_clients import Client, Refused
 from usenet.adapters.engine import Container
@@ -50,6 +51,7 @@ class Relief:
         self._failing: set[str] = set()
         self._resumed: dict[str, float] = {}
         self._refused: dict[str, Secret] = {}
+        self._sync = SyncLater(memory.home, say)
         threading.Thread(target=self._run, daemon=True).start()
 
     def look(self, shelf: Shelf) -> None:
@@ -75,6 +77,8 @@ class Relief:
         memory = self._memory
         if now.duties.pause or now.duties.stop or memory.paused or memory.stopped:
             self._try("services", partial(self._relieve, now))
+        if any(event.kind != "lost" for event in memory.events):
+            self._sync.ring()
         for event in tuple(memory.events):
             self._try("webhook", partial(self._post, now.shelf, event))
             self._try("hooks", partial(self._hooks, now.shelf, event))
@@ -131,11 +135,11 @@ class Relief:
             raise NoAnswer(f"{refused}; put the right one into .env: {variable}=…") from refused
 
     def _halt(self, name: str, client: Client) -> None:
-        self._resumed.pop(name, None)
-        going = download_clients.running(client)
+        known = self._memory.paused.get(name, ())
+        # One that was told to go on just now may still look halted.
+        going = [*download_clients.running(client), *(known if self._resumed.pop(name, None) else ())]
         if not going:
             return
-        known = self._memory.paused.get(name, ())
         with self._memory.change():  # before it is done: who is killed between resumes what was never halted
             self._memory.paused[name] = sorted({*known, *going})
         download_clients.pause(client, going)
@@ -143,7 +147,7 @@ class Relief:
             self._say(f"paused {name}")
 
     def _resume(self, name: str, client: Client) -> None:
-        """Remembered until the client has done it: should a drive go before that, it is not a person who halted it."""
+        """Remembered until the client has done it: should a drive go before that, it was no person who halted it."""
         if name not in self._memory.paused:
             return
         if name not in self._resumed:

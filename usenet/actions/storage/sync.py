@@ -7,6 +7,7 @@ one; what it added without writing that down is never removed by us.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -42,10 +43,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Synced:
-    """Directories made, calls made, in a dry run those that would be; and what was left alone, with the reason."""
+    """Directories made, calls made, in a dry run those that would be; and what was left alone, with the reason.
+
+    `off` and `asleep`: services that are not turned on, and those that are and don't run.
+    """
 
     directories: tuple[str, ...] = ()
     calls: tuple[Call, ...] = ()
+    off: tuple[str, ...] = ()
+    asleep: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -59,14 +65,15 @@ def sync(home: Home, *, dry_run: bool = False, say: Say) -> Synced:
         return reconcile(home, dry_run=dry_run, say=say)
 
 
-def reconcile(home: Home, *, dry_run: bool = False, say: Say) -> Synced:
-    """The same for who holds the lock already."""
+def reconcile(home: Home, *, dry_run: bool = False, say: Say, ends: float = math.inf) -> Synced:
+    """The same for who holds the lock already. At `ends`, by time.monotonic(), whoever has not answered has failed."""
     shelf = observe(home)
     record = disk.remembered(home)
     places = spots.spots(shelf.drives, shelf.settings.storage.pool.drives if shelf.settings.storage.pool else ())
     if not places and not record:
         return Synced(notes=("no drive for media is in the stack: usenet storage add",))
-    clients, notes = running(home, shelf.settings)
+    found = running(home, shelf.settings, ends=ends)
+    clients = found.clients
     has = {name: client.has() for name, client in clients.items()}
     has = _with_users(has, clients, record, places)
     mounted = [name for name, spot in places.items() if not spots.ready(name, spot, shelf.seen)]
@@ -74,10 +81,18 @@ def reconcile(home: Home, *, dry_run: bool = False, say: Say) -> Synced:
     wanted = roots.wanted(places, shelf.seen, _views(shelf, clients), there)
     plan = roots.difference(wanted, has, record, places)
     missing = dict.fromkeys(add.root.host for add in plan.adds if add.root.kind not in there[add.root.drive])
-    told = Synced(directories=tuple(missing), calls=_calls(plan, clients), notes=(*notes, *plan.notes))
+    notes = (*(_keyless(name) for name in found.keyless), *plan.notes)
+    told = Synced(
+        directories=tuple(missing), calls=_calls(plan, clients), off=found.off, asleep=found.asleep, notes=notes
+    )
     if not dry_run:
         _Run(home, shelf.seen, places, clients, list(plan.kept), say).carry_out(plan, tuple(missing))
     return told
+
+
+def _keyless(name: str) -> str:
+    where = "make an API key in its dashboard" if name == roots.READER else "its settings show an API key"
+    return f"{name} is left out: {where}; put it into .env: {name.upper()}_API_KEY=…"
 
 
 def _views(shelf: Shelf, clients: Mapping[str, Client]) -> dict[str, tuple[Bind, ...]]:

@@ -28,6 +28,10 @@ def _tell(done: Synced) -> None:
             console.line(f"make {path}")
         for call in done.calls:
             console.line(f"{call.service}: {call.request} {call.path}: {call.because}")
+    if done.off:
+        console.line(f"off, and left out: {', '.join(done.off)}")
+    for name in done.asleep:
+        console.line(f"{name} does not run, and is left out: usenet services up {name}")
     for note in done.notes:
         console.line(note)
     if not done.calls:
