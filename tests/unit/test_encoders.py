@@ -1,30 +1,91 @@
 """A service gets a GPU that is there and usable, or software, with the reason."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.making import gpu, host
 from usenet.domain import encoders
 from usenet.domain.errors import ValidationError
-from usenet.domain.host import Engine, Node
+from usenet.domain.host import Engine, Gpu, Node
+from usenet.domain.plan import Encoder
 
 NVIDIA = gpu("nvidia", "0000:01:00.0", id="10de:2684", uuid="GPU-1f2e", driver="nvidia", render=None)
 INTEL = gpu("intel", driver="i915")
-AMD = gpu("amd", "0000:03:00.0", render=Node(path="/dev/dri/renderD129", gid=993))
+AMD = gpu("amd", "0000:03:00.0", driver="amdgpu", render=Node(path="/dev/dri/renderD129", gid=993))
 
 
 def with_runtime(*cdi: str, runtimes: tuple[str, ...] = ("nvidia", "runc")) -> Engine:
     return Engine(version="26", api="1.45", runtimes=runtimes, cdi=tuple(f"nvidia.com/gpu={name}" for name in cdi))
 
 
-def test_intel_gets_its_render_node_its_numeric_group_and_its_driver() -> None:
+def test_intel_gets_its_render_node_and_its_numeric_group() -> None:
     found = encoders.grant("jellyfin", host(gpus=(INTEL,)), "auto")
     assert (found.devices, found.groups) == (("/dev/dri/renderD128",), (105,))
-    assert found.environment == {"LIBVA_DRIVER_NAME": "iHD"}
     assert found.choice.value == "intel 0000:00:02.0"
 
 
-def test_amd_driver() -> None:
-    assert encoders.grant("x", host(gpus=(AMD,)), "auto").environment == {"LIBVA_DRIVER_NAME": "radeonsi"}
+@pytest.mark.parametrize(("card", "driver"), [(INTEL, None), (gpu("intel", driver="xe"), "iHD"), (AMD, "radeonsi")])
+def test_the_va_driver_by_the_kernels(card: Gpu, driver: str | None) -> None:
+    """Cards of i915 need one of two by their age, and libva tries both."""
+    assert encoders.grant("x", host(gpus=(card,)), "auto").environment.get("LIBVA_DRIVER_NAME") == driver
+
+
+def probed(card: Gpu, *encode: str, by: str = "vainfo: Intel iHD driver") -> Gpu:
+    return replace(card, encode=encode, decode=("h264", "hevc"), probed_by=by)
+
+
+def best(*cards: Gpu) -> str:
+    found = encoders.grant("x", host(gpus=cards, engine=with_runtime()), "auto")
+    return found.choice.value.split()[0]
+
+
+def test_the_card_that_encodes_most_is_taken() -> None:
+    old, new = probed(INTEL, "h264"), probed(AMD, "h264", "hevc", "av1")
+    assert best(old, new) == best(new, old) == "amd"
+    assert best(probed(NVIDIA, "h264", "hevc"), probed(INTEL, "h264", "hevc", "hevc-10", "jpeg")) == "nvidia"
+
+
+def test_what_was_probed_goes_before_what_was_not_and_a_decoder_comes_last() -> None:
+    assert best(NVIDIA, probed(INTEL, "h264")) == "intel"
+    assert best(probed(NVIDIA), AMD) == "amd"
+    alone = encoders.grant("x", host(gpus=(probed(NVIDIA),), engine=with_runtime()), "auto")
+    assert alone.choice.because == "decodes only: it has no encoder"
+    assert alone.gpus is not None
+
+
+def test_a_driver_without_any_codec_of_today_is_no_reason_to_open_the_card() -> None:
+    bare = replace(AMD, encode=(), decode=("mpeg2", "vc1"), probed_by="vainfo")
+    found = encoders.grant("x", host(gpus=(bare,)), "auto")
+    assert (found.choice.value, found.devices) == ("software", ())
+    assert "no codec of today" in found.choice.because
+
+
+@pytest.mark.parametrize(
+    ("card", "kind"),
+    [
+        (INTEL, "vaapi"),
+        (probed(INTEL, "h264", "hevc", "hevc-10"), "qsv"),
+        (probed(INTEL, "h264"), "vaapi"),
+        (probed(AMD, "h264", "hevc", "hevc-10", by="vainfo: Mesa Gallium driver"), "vaapi"),
+        (NVIDIA, "nvenc"),
+    ],
+)
+def test_what_the_application_is_told_to_use(card: Gpu, kind: str) -> None:
+    found = encoders.grant("x", host(gpus=(card,), engine=with_runtime()), "auto").encoder
+    assert found is not None
+    assert (found.kind, found.gpu, found.encode) == (kind, card.pci, card.encode)
+    assert found.device == ("" if kind == "nvenc" else card.render.path if card.render else None)
+
+
+def test_a_card_that_failed_in_the_container_is_software_with_the_reason() -> None:
+    found = encoders.grant("x", host(gpus=(INTEL,)), "auto", "verify failed: no such device")
+    assert (found.choice.value, found.choice.because, found.devices) == (
+        "software",
+        "verify failed: no such device",
+        (),
+    )
+    assert found.encoder == Encoder(kind="software")
 
 
 def test_nvidia_by_uuid_and_never_all() -> None:

@@ -26,6 +26,9 @@ CATALOG = {
 }
 
 
+BECAUSE = "found and usable; what it encodes could not be asked"
+
+
 def machine(gib: float, threads: int) -> Host:
     memory = int(gib * GIB)
     return host(
@@ -63,7 +66,7 @@ def test_a_new_card_is_an_encoder_with_the_reason() -> None:
     wished = settings("screen", profile="balanced")
     now = {"screen": Allotted(planned(host(), wished).grants["screen"].limits, "software")}
     found = told(now, host(gpus=(gpu("intel", driver="i915"),)), wished)
-    assert found == {("screen", "encoder"): ("software", "vaapi 0000:00:02.0", "found and usable")}
+    assert found == {("screen", "encoder"): ("software", "vaapi 0000:00:02.0", BECAUSE)}
 
 
 def test_a_service_that_was_not_there_had_nothing() -> None:

@@ -9,8 +9,11 @@ from usenet.domain.errors import ValidationError
 from usenet.domain.host import Gpu, Host
 from usenet.domain.plan import Choice, Encoder, Gpus
 
-# Vendor → VA-API driver by kernel driver; the empty key is any other.
-_VAAPI = {"intel": {"i915": "iHD", "xe": "iHD"}, "amd": {"": "radeonsi"}}
+# VA-API driver by kernel driver. Cards of i915 need one of two, by their age: libva in the container tries both. What
+# was probed has no say here: it is not the same for every user, and a container is made anew when this changes.
+_VAAPI = {"xe": "iHD", "amdgpu": "radeonsi"}
+_TARGETS = ("h264", "hevc", "av1")  # what applications transcode to
+_TODAY = frozenset({*_TARGETS, "hevc-10", "vp9"})
 _ORDER = ("nvidia", "intel", "amd", "raspberrypi")
 _NVIDIA = {"NVIDIA_DRIVER_CAPABILITIES": "compute,video,utility"}
 
@@ -40,11 +43,25 @@ def grant(service: str, host: Host, wish: str, disproved: str = "") -> EncoderGr
         return _software(about, disproved)
     if wish != "auto":
         return _named(about, service, host, wish)
-    usable = sorted((g for g in host.gpus if not _obstacle(g, host)), key=lambda g: _ORDER.index(g.vendor))
+    usable = sorted((g for g in host.gpus if not _obstacle(g, host)), key=_rank)
     if usable:
-        return _given(about, usable[0], host, "found and usable" + (f", of {len(usable)}" if usable[1:] else ""))
+        return _given(about, usable[0], host, _merits(usable[0], len(usable)))
     obstacles = [f"{g.pci}: {_obstacle(g, host)}" for g in host.gpus]
     return _software(about, "; ".join(obstacles) or "no GPU on this machine")
+
+
+def _rank(gpu: Gpu) -> tuple[int, int, int]:
+    """The first is the best: encoders that were probed, then not probed, then a decoder alone; then how many."""
+    targets = len([codec for codec in _TARGETS if codec in (gpu.encode or ())])
+    known = 2 if gpu.encode == () else 1 if gpu.encode is None else 0
+    return known, -targets, _ORDER.index(gpu.vendor)
+
+
+def _merits(gpu: Gpu, usable: int) -> str:
+    can = ", ".join(codec for codec in _TARGETS if codec in (gpu.encode or ()))
+    unknown = "found and usable; what it encodes could not be asked"
+    what = f"encodes {can}" if can else unknown if gpu.encode is None else "decodes only: it has no encoder"
+    return what + (f"; the best of {usable}" if usable > 1 else "")
 
 
 def _software(about: str, because: str) -> EncoderGrant:
@@ -68,6 +85,8 @@ def _obstacle(gpu: Gpu, host: Host) -> str:
     """Why a GPU can't be granted; empty when it can."""
     if gpu.vendor not in _ORDER:
         return f"{gpu.vendor} GPUs encode nothing"
+    if gpu.encode == () and gpu.decode is not None and not _TODAY & set(gpu.decode):
+        return "its driver offers no codec of today"
     if gpu.vendor == "nvidia":
         if not gpu.uuid:
             return "the NVIDIA driver does not answer"
@@ -83,9 +102,8 @@ def _given(about: str, gpu: Gpu, host: Host, because: str) -> EncoderGrant:
         encoder = _encoder(gpu, "nvenc", "")
         return EncoderGrant(choice, encoder, gpus=_nvidia(gpu, host), environment=dict(_NVIDIA))
     nodes = [n for n in (*gpu.codecs, gpu.render) if n]
-    drivers = _VAAPI.get(gpu.vendor, {})
-    driver = drivers.get(gpu.driver, drivers.get("", ""))
-    encoder = _encoder(gpu, "vaapi" if driver else "v4l2m2m", nodes[0].path)
+    encoder = _encoder(gpu, _kind(gpu), nodes[0].path)
+    driver = _VAAPI.get(gpu.driver)
     return EncoderGrant(
         choice,
         encoder,
@@ -95,7 +113,15 @@ def _given(about: str, gpu: Gpu, host: Host, because: str) -> EncoderGrant:
     )
 
 
-def _encoder(gpu: Gpu, kind: Literal["nvenc", "vaapi", "v4l2m2m"], device: str) -> Encoder:
+def _kind(gpu: Gpu) -> Literal["vaapi", "qsv", "v4l2m2m"]:
+    """Quick Sync for Intel's cards that have ten bits, which its library supports all of; older ones by VA-API."""
+    if gpu.vendor == "raspberrypi":
+        return "v4l2m2m"
+    quick = "Intel iHD driver" in gpu.probed_by and "hevc-10" in (gpu.encode or ())
+    return "qsv" if quick else "vaapi"
+
+
+def _encoder(gpu: Gpu, kind: Literal["nvenc", "vaapi", "qsv", "v4l2m2m"], device: str) -> Encoder:
     driver = " ".join(filter(None, (gpu.driver, gpu.driver_version)))
     return Encoder(kind=kind, gpu=gpu.pci, driver=driver, device=device, decode=gpu.decode, encode=gpu.encode)
 
