@@ -14,7 +14,7 @@ from tests.unit.storage_kernel import DRIVES, Directory, Disk, known
 from tests.unit.storage_model import Machine, foreign, run
 from tests.unit.storage_settled import settled, shown, without_markers
 from usenet.domain.errors import SystemFailure, ValidationError
-from usenet.domain.storage.steps import Guard, MountDrive, Step
+from usenet.domain.storage.steps import Guard, MountDrive, Step, Unmount
 
 
 @pytest.fixture
@@ -147,6 +147,15 @@ def test_a_drive_that_is_in_use_stays_and_one_that_leaves_bears_no_marker(desk: 
     assert DRIVES + "films" in made.machine.guarded
 
 
+def test_who_removes_a_drive_that_is_gone_waits_for_nothing_to_be_written_to_it(desk: Callable[..., Desk]) -> None:
+    made = desk()
+    made.machine.pull(disk(made, "A"))
+    made.refuse = lambda step: None if not isinstance(step, Unmount) else pytest.fail("it would hang")
+    made.remove("films")
+    assert shown(made.machine) == {}
+    assert "films:" not in made.home.settings.read_text()
+
+
 def test_a_drive_that_is_only_read_keeps_whatever_marker_it_has(desk: Callable[..., Desk]) -> None:
     made = desk()
     disk(made, "B").marker = foreign("u-b")
@@ -204,5 +213,6 @@ def test_adding_again_leaves_the_file_of_a_person_alone(desk: Callable[..., Desk
     made = desk()
     made.home.settings.write_text(made.home.settings.read_text() + "# mine\n")
     before = state(made)
+    made.refuse = lambda step: pytest.fail(f"nothing is to be done: {step}")
     made.add("u-a", "films")
     assert state(made) == before
