@@ -10,13 +10,14 @@ from pathlib import Path
 from usenet.actions import catalog as catalogs
 from usenet.actions import hardware, ours
 from usenet.actions.hardware import Looking
-from usenet.adapters import engine, images, secrets, settings, sockets
+from usenet.adapters import engine, images, measurements, secrets, settings, sockets
 from usenet.adapters.engine import Container
 from usenet.adapters.home import Home
 from usenet.compose.catalog import Catalog
 from usenet.compose.render import Stack, render
 from usenet.domain import asked
 from usenet.domain.errors import ConfigError, SystemFailure
+from usenet.domain.hardware import proof
 from usenet.domain.host import Host
 from usenet.domain.images import made_here, registry
 from usenet.domain.plan import Observed, Plan, PortHolder
@@ -77,6 +78,9 @@ def look(
     )
     if stored.result() is not None and not host_file:
         observed = replace(observed, reachable=_reachable(wished, found, observed))
+    if not host_file and (records := measurements.verified(home)):
+        failed = proof.disproved(records, host.result(), wished, found.services, observed)
+        observed = replace(observed, disproved=failed)
     return Situation(
         home=home, text=text, host=host.result(), settings=wished, catalog=found, observed=observed, warnings=warnings
     )

@@ -21,6 +21,7 @@ from usenet.domain.hardware.benchmark import Offers
 HERE = "this machine"
 INSIDE = "/clips"
 _DRIVERS = ("LIBVA_", "NVIDIA_")  # of a service's variables, those that its card's driver reads
+_ABSENT = (126, 127)  # what engines say when there is no such program
 PATIENCE = 20.0  # an engine may take seconds to start a container
 
 
@@ -28,13 +29,16 @@ PATIENCE = 20.0  # an engine may take seconds to start a container
 class Ffmpeg:
     """Where an ffmpeg is run. `image` is empty for this machine's own; `service`: whose image and devices they are.
 
-    `options`: those of `docker run` that give it what the service was granted.
+    `options`: those of `docker run` that give it what the service was granted. `container`: one that runs, in which
+    it is run instead, as `user` (empty: the container's own).
     """
 
     program: str = "ffmpeg"
     image: str = ""
     service: str = ""
     options: tuple[str, ...] = ()
+    container: str = ""
+    user: str = ""
     made: list[str] = field(default_factory=list, compare=False)
 
     @property
@@ -49,11 +53,14 @@ class Ffmpeg:
         """The whole command line; in an image each call is a container of its own, without network or rights."""
         if not self.image:
             return [self.program, *arguments]
+        if self.container:
+            own = ("--user", self.user) if self.user else ()
+            return ["docker", "exec", "--interactive", *own, self.container, self.program, *arguments]
         name = f"usenet-ffmpeg-{uuid.uuid4().hex[:12]}"
         self.made.append(name)
         bound = ("--volume", f"{clips}:{INSIDE}:z") if clips else ()
         return [
-            *("docker", "run", "--rm", "--pull", "never", "--name", name, "--network", "none"),
+            *("docker", "run", "--rm", "--interactive", "--pull", "never", "--name", name, "--network", "none"),
             *("--user", f"{os.geteuid()}:{os.getegid()}", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
             *(*self.options, *bound, "--entrypoint", self.program, self.image, *arguments),
         ]
@@ -63,6 +70,14 @@ class Ffmpeg:
         if self.made:
             shell.run(["docker", "rm", "--force", *self.made], timeout=60)
             self.made.clear()
+
+
+def in_container(one: Transcoder, program: str, container: str) -> Ffmpeg:
+    """The ffmpeg in a service's container, run as the user as whom the service transcodes."""
+    told = one.environment
+    pairs = ((told.get(f"{start}UID", ""), told.get(f"{start}GID", "")) for start in ("P", "PLEX_"))
+    user = one.user or next((f"{uid}:{gid}" for uid, gid in pairs if uid and gid), "")
+    return Ffmpeg(program, one.image, one.service, container=container, user=user)
 
 
 def of_service(one: Transcoder, program: str) -> Ffmpeg:
@@ -83,8 +98,10 @@ def offers(ffmpeg: Ffmpeg) -> Offers:
     said = []
     for what in ("-encoders", "-filters"):
         done = shell.run(ffmpeg.command(["-nostdin", what]), timeout=PATIENCE)
+        if done.code in _ABSENT:
+            raise SystemFailure(f"there is no {ffmpeg.program} in {ffmpeg.where}")
         if not done.ok:
-            raise SystemFailure(f"{ffmpeg.program} in {ffmpeg.where}: {measured.why(done.err)}")
+            raise SystemFailure(f"{ffmpeg.program} in {ffmpeg.where}: {measured.why(done.err or done.out)}")
         said.append(done)
     version = re.search(r"^ffmpeg version (\S+)", said[0].err, re.MULTILINE)
     return Offers(
@@ -104,6 +121,14 @@ def measure(
     )
     ffmpeg.made.clear()
     return found
+
+
+def converted(ffmpeg: Ffmpeg, arguments: Sequence[str], data: bytes = b"", *, seconds: float) -> tuple[int, bytes, str]:
+    """Run one command line on `data`; its exit code, what it made and what it said. Too late is a failure as well."""
+    try:
+        return shell.piped(ffmpeg.command(arguments), data, timeout=seconds)
+    except SystemFailure as late:
+        return 124, b"", late.message
 
 
 @contextmanager

@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from usenet.adapters import files
 from usenet.adapters.home import Home
 from usenet.domain.hardware.benchmark import Report
+from usenet.domain.hardware.proof import Record
 
 BENCHMARK = "benchmark.json"
-Record = TypeVar("Record")
+VERIFIED = "verified.json"
+Kept = TypeVar("Kept")
 
 
 def benchmark(home: Home) -> Report | None:
@@ -23,6 +26,25 @@ def benchmark(home: Home) -> Report | None:
 def keep_benchmark(home: Home, report: Report) -> str:
     """Save a report where there is a stack; the path, empty where there is none. SystemFailure: it can't be written."""
     return _keep(home, BENCHMARK, report)
+
+
+def verified(home: Home) -> tuple[Record, ...]:
+    """What `hardware verify` found of cards, the last time for each service; empty as in `benchmark`."""
+    found = _read(home, VERIFIED, Verified)
+    return found.records if found else ()
+
+
+def keep_verified(home: Home, records: tuple[Record, ...]) -> str:
+    """Save what was found. As `keep_benchmark`."""
+    return _keep(home, VERIFIED, Verified(records))
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The file of `verified`."""
+
+    records: tuple[Record, ...]
+    schema: int = 1
 
 
 def _keep(home: Home, name: str, record: Any) -> str:
@@ -39,7 +61,7 @@ def _owner(home: Home) -> tuple[int, int]:
     return (there.st_uid, there.st_gid) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
 
 
-def _read(home: Home, name: str, kind: type[Record]) -> Record | None:
+def _read(home: Home, name: str, kind: type[Kept]) -> Kept | None:
     from pydantic import TypeAdapter, ValidationError  # most verbs do without
 
     try:

@@ -32,7 +32,7 @@ def tune(
     """
     mounts.check_config(host, home)
     names, choices = asked.services(settings, services)
-    chosen = {n: _image(n, services[n], settings, observed) for n in names}
+    chosen = {n: image(n, services[n], settings, observed) for n in names}
     left_out = _left_out(names, services, chosen)
     if left_out and not available:
         raise _cannot_be_had(left_out)
@@ -109,7 +109,8 @@ def _ports_exist(name: str, service: Service, settings: Settings) -> None:
         )
 
 
-def _image(name: str, service: Service, settings: Settings, observed: Observed) -> ImageChoice:
+def image(name: str, service: Service, settings: Settings, observed: Observed) -> ImageChoice:
+    """Where the image of one service comes from: the person's own, or the best of what can be had."""
     own = settings.services.get(name)
     if own and own.image:
         return images.own(own.image, observed)

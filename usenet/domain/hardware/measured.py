@@ -10,6 +10,7 @@ _BENCH = re.compile(rf"bench: utime={_NUMBER}s stime={_NUMBER}s rtime={_NUMBER}s
 _LIKE = {"ssim": re.compile(rf"SSIM .*?All:{_NUMBER}"), "vmaf": re.compile(rf"VMAF score: {_NUMBER}")}
 _MAPPING = re.compile(r"Stream #\S+ -> #\S+ \((\S+) \((\S+)\) -> (\S+) \((\S+)\)\)")
 _PROBLEM = re.compile(r"^(?:\[[^\]]* @ 0x[0-9a-f]+\] )*\[(?:error|fatal|panic)\] (.+)$", re.MULTILINE)
+_PROGRESS = re.compile(r"^[a-z0-9_]+=\s*\S+$")
 # Lines that follow from another one and say less.
 _ECHOES = ("Conversion failed", "Error while filtering", "Error reinitializing filters", "Failed to inject frame")
 
@@ -60,5 +61,6 @@ def why(log: str) -> str:
     """Why ffmpeg failed: the first thing that it calls an error; else its last line; never more than one line."""
     problems = [text.strip() for text in _PROBLEM.findall(log)]
     telling = [text for text in problems if not text.startswith(_ECHOES)]
-    lines = telling or problems or [line.strip() for line in log.splitlines() if line.strip()][-1:]
+    spoken = [line.strip() for line in log.splitlines() if line.strip() and not _PROGRESS.match(line)]
+    lines = telling or problems or spoken[-1:]
     return lines[0].rstrip(".") if lines else "it said nothing"
