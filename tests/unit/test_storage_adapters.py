@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.saved import only_path, program
+from usenet.actions.storage import rights
 from usenet.adapters import shell
 from usenet.adapters.storage import fstab, guards, look, markers
 from usenet.cli.main import run
@@ -118,6 +119,31 @@ def test_without_sudo_nothing_is_done(
     assert "there is no sudo on this machine" in capsys.readouterr().err
     assert add(plain_user, "--dry-run") == 0
     assert state(plain_user) == before
+
+
+@pytest.mark.parametrize("words", [("storage", "watch"), ("agent", "run")], ids=" ".join)
+def test_a_plain_user_who_watches_is_asked_too(
+    plain_user: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, str]
+) -> None:
+    assert run(["--home", str(plain_user), *words]) == 5
+    told = capsys.readouterr()
+    assert "mount drives of the stack as they come" in told.out
+    assert "only root may do this, and there is no terminal to agree on" in told.err
+    assert f"-m usenet --home {plain_user} storage watch\n" in told.err
+    given = plain_user.parent / "words"
+    directory = plain_user.parent / "bin"
+    program(directory, "sudo", f'printf "%s\n" "$@" > {given}; exit 3')
+    monkeypatch.setenv("PATH", only_path(directory))
+    assert run(["--home", str(plain_user), "--yes", *words]) == 3
+    assert given.read_text().splitlines()[-4:] == [str(plain_user), "--yes", "storage", "watch"]
+
+
+def test_ctrl_c_that_sudo_got_as_well_is_no_failure(plain_user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_ours(*_: object) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(rights, "take", not_ours)
+    assert run(["--home", str(plain_user), "--yes", "storage", "watch"]) == 130
 
 
 @pytest.fixture

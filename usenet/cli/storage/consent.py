@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from usenet.actions.storage import Changed
 
 
-def through_root(words: Sequence[str], plan: Callable[[], Changed]) -> None:
+def through_root(words: Sequence[str], plan: Callable[[], Changed], *, goes_on: str = "") -> None:
     """Return where the verb can run as it is: as root, in a dry run, or because there is nothing to do.
 
     Else its steps are shown and the same command, `words`, runs through sudo, with whose exit code this run ends.
-    SystemFailure without sudo, or without a terminal to agree on.
+    `goes_on`: what a verb does that needs root though nothing is to be done at once. SystemFailure without sudo, or
+    without a terminal to agree on.
     """
     from usenet.actions.storage import rights
     from usenet.domain.storage.steps import describe
@@ -28,10 +29,10 @@ def through_root(words: Sequence[str], plan: Callable[[], Changed]) -> None:
     if FLAGS.dry_run or not rights.missing():
         return
     steps = plan().steps
-    if not steps:
+    if not steps and not goes_on:
         return
-    for step in steps:
-        console.say(describe(step))
+    for line in (*map(describe, steps), *([goes_on] if goes_on else ())):
+        console.say(line)
     command = rights.command(str(home().path), [*_flags(), *words], answers=not FLAGS.yes)
     try:
         answer = console.ask("this needs root: go on through sudo? [Y/n]", default="y", cure="")
@@ -39,7 +40,11 @@ def through_root(words: Sequence[str], plan: Callable[[], Changed]) -> None:
         raise rights.refused(command, "there is no terminal to agree on") from mute
     if not answer.lower().startswith("y"):
         raise Interrupted("nothing was changed")
-    raise typer.Exit(rights.take(command))
+    try:
+        code = rights.take(command)
+    except PermissionError as not_ours:  # Ctrl-C reached sudo as well, which is root's and ends by itself
+        raise Interrupted("it was ended") from not_ours
+    raise typer.Exit(code)
 
 
 def _flags() -> list[str]:

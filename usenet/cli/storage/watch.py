@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from usenet.cli import console
 from usenet.cli.flags import FLAGS
 from usenet.cli.places import home
 from usenet.cli.storage import app
+from usenet.cli.storage.consent import through_root
 
 if TYPE_CHECKING:
+    from usenet.actions.storage import Changed
     from usenet.actions.storage.watch import News
+    from usenet.adapters.home import Home
 
 
 @app.command()
@@ -34,8 +38,16 @@ def attend() -> None:
         steps = [describe(step) for step in action.preview(home())]
         console.show({"steps": steps}, lambda: console.line("\n".join(steps) or "nothing to do"))
         return
+    plan = partial(_steps, home())
+    through_root(["storage", "watch"], plan, goes_on="mount drives of the stack as they come, until Ctrl-C")
     signal.signal(signal.SIGTERM, _end)
     action.watch(home(), _tell)
+
+
+def _steps(place: Home) -> Changed:
+    from usenet.actions.storage import Changed, watch
+
+    return Changed(steps=tuple(watch.preview(place)))
 
 
 def _end(*_: object) -> None:
