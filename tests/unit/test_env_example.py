@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from usenet.actions.storage import clients
+
 ROOT = Path(__file__).parents[2]
 LINES = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
 
@@ -24,6 +26,10 @@ def test_every_variable_that_a_compose_file_reads_is_listed() -> None:
         head = file.read_text(encoding="utf-8").split("\n---\n", 1)[0]
         read = set(re.findall(r"\$\{([A-Z][A-Z0-9_]*)[:}?-]", head))
         assert read <= listed, f"{file.name} reads {read - listed}"
+
+
+def test_every_key_with_which_services_are_asked_is_listed() -> None:
+    assert {f"{name.upper()}_API_KEY=" for name in clients.SERVICES} <= {*LINES}
 
 
 def test_it_holds_names_and_comments_only() -> None:
