@@ -83,6 +83,7 @@ def test_what_is_wrong_is_found_and_mended(bench: Bench, home: Stack) -> None:
 def test_a_drive_that_belongs_to_another_user_is_given_to_the_stack(bench: Bench, home: Stack) -> None:
     home.run("storage", "add", bench.drive().device, "--name", "films")
     root = home.home / "data" / "drives" / "films"
+    os.chown(root, 0, 0)
     (root / "kept").write_text("x")
     (root / "own").write_text("x")
     os.chown(root / "own", 1000, 1000)

@@ -82,23 +82,24 @@ def fix(home: Home, found: Checked, *, deep: bool = False, say: Say) -> Checked:
     with files.lock(home.path, "storage check --fix"):
         done = change.apply(home, say=lambda step: say(describe(step)))
         below = (one for one in found.repairs if isinstance(one, OwnBelow))
-        _, missing, repairs = _tree(observe(home))  # with the drives that are mounted only now
+        shelf = observe(home)
+        _, missing, repairs = _tree(shelf)  # with the drives that are mounted only now
         if missing:
             say(preparing.describe(missing))
             layout.make(missing)
         for repair in (*repairs, *below):
             say(checks.describe(repair))
-            _repair(repair)
+            _repair(repair, shelf.seen.data)
     after = look(home, deep=deep)
     failed = (Problem(about=one.drive, what=one.what, cure=one.cure) for one in done.findings)
     return replace(after, problems=tuple(dict.fromkeys((*after.problems, *failed))))
 
 
-def _repair(repair: Repair) -> None:
+def _repair(repair: Repair, data: str) -> None:
     if isinstance(repair, OwnBelow):
-        tree.own_below(repair.path, repair.uid, repair.gid)
+        tree.own_below(repair.path, repair.uid, repair.gid, data=data)
     else:
-        tree.own(repair.path, repair.uid, repair.gid, repair.mode)
+        tree.own(repair.path, repair.uid, repair.gid, repair.mode, data=data)
 
 
 def _usable(shelf: Shelf) -> tuple[str, ...]:
@@ -140,7 +141,7 @@ def _deep(shelf: Shelf) -> tuple[tuple[Problem, ...], tuple[OwnBelow, ...], tupl
     repairs: list[OwnBelow] = []
     notes: list[str] = []
     wanted = (*roots, *_owned(shelf))
-    for root, count in zip(wanted, _all(lambda path: tree.foreign(path, uid, gid), wanted), strict=True):
+    for root, count in zip(wanted, _all(lambda path: tree.foreign(path, uid, gid, data=data), wanted), strict=True):
         if isinstance(count, SystemFailure):
             notes.append(f"{root}: nobody could look at each file: {count.message}")
         elif count:

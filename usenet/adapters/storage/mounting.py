@@ -43,7 +43,7 @@ def give(step: Give) -> None:
     """Give the top directory to the services, out of sight, if it is still as it was made; else leave it."""
     with _opened(step) as place:
         if tree.fresh(str(place)):
-            tree.own(str(place), step.uid, step.gid, step.mode)
+            tree.own(str(place), step.uid, step.gid, step.mode, data=str(place))
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 
 from usenet.adapters import shell
@@ -36,29 +38,27 @@ def fresh(root: str) -> bool:
     return done.ok and not done.out
 
 
-def foreign(root: str, uid: int, gid: int) -> int:
-    """How many files and directories below `root`, on its filesystem, that user can't write to. SystemFailure."""
-    done = shell.run(_find(root, uid, gid, "-printf", "x"), timeout=LONGEST)
+def foreign(root: str, uid: int, gid: int, *, data: str) -> int:
+    """How many files and directories below `root`, on its filesystem, that user can't write to. SystemFailure.
+
+    `root` is `data` or below it; here and below, no link that is below `data` is followed.
+    """
+    return int(_ask("count", data, root, str(uid), str(gid), patience=LONGEST))
+
+
+def own_below(root: str, uid: int, gid: int, *, data: str) -> None:
+    """Give all that `foreign` counts to the user. SystemFailure."""
+    _ask("give", data, root, str(uid), str(gid), patience=LONGEST * 4)
+
+
+def own(path: str, uid: int, gid: int, mode: int, *, data: str) -> None:
+    """Give one directory to the user. SystemFailure."""
+    _ask("one", data, path, str(uid), str(gid), f"{mode:04o}", patience=PATIENCE * 4)
+
+
+def _ask(*words: str, patience: float) -> str:
+    done = shell.run((sys.executable, "-P", "-m", "usenet.adapters.storage.giving", *words), timeout=patience)
     if not done.ok:
         said = (done.err.strip() or "it said nothing").splitlines()[-1]
-        raise SystemFailure(f"find failed: {said}", hint="only root can look at every file: run it with sudo")
-    return len(done.out)
-
-
-def own_below(root: str, uid: int, gid: int) -> None:
-    """Give all that `foreign` counts to the user. SystemFailure."""
-    shell.checked(_find(root, uid, gid, "-exec", "chown", "-h", f"{uid}:{gid}", "{}", "+"), timeout=LONGEST * 4)
-    shell.checked(_find(root, uid, gid, "-exec", "chmod", "u+rwX", "{}", "+"), timeout=LONGEST * 4)
-
-
-def own(path: str, uid: int, gid: int, mode: int) -> None:
-    """Give one directory to the user. SystemFailure."""
-    shell.checked(("chown", f"{uid}:{gid}", "--", path))
-    shell.checked(("chmod", f"{mode:04o}", "--", path))
-
-
-def _find(root: str, uid: int, gid: int, *action: str) -> tuple[str, ...]:
-    mine = f"( -uid {uid} -perm -u+w -o -gid {gid} -perm -g+w -o -perm -o+w )".split()
-    kept = ("(", "-name", "lost+found", "-prune", "-o", "-true", ")")
-    named = ("!", "-name", FILE, "!", "-name", "lost+found", "!", "-type", "l")
-    return ("find", root, "-xdev", *kept, *named, "!", *mine, *action)
+        raise SystemFailure(said, hint="only root can look at every file: run it with sudo" if os.geteuid() else "")
+    return done.out
