@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from usenet.adapters import gpu_codecs, nvidia
+from usenet.adapters import shell
 from usenet.domain.host import Gpu, Node, Unseen
 
 SOURCE = "/sys/bus/pci/devices, /dev/dri"
@@ -26,14 +26,18 @@ def look(root: Path = Path("/")) -> tuple[tuple[Gpu, ...], tuple[Unseen, ...]]:
     found = [_on_pci(folder, root, unseen) for folder in displays] + _on_board(root, unseen)
     if not bus.is_dir() and not found:
         unseen.append(Unseen(what="GPUs", why=f"{bus} is not there", cure="mount sysfs"))
+    if not found and not shell.found("nvidia-smi"):
+        return (), tuple(unseen)
+    from usenet.adapters import gpu_codecs  # and its tools: nothing that a machine without a GPU waits for
+
     told, dark = gpu_codecs.ask(found, root)
     return told, (*unseen, *dark)
 
 
 def source(found: tuple[Gpu, ...]) -> str:
     """Where facts about these were read."""
-    asked = [SOURCE, *([nvidia.SOURCE] if any(gpu.vendor == "nvidia" for gpu in found) else [])]
-    return ", ".join([*asked, *sorted({gpu.probed_by.split(":")[0] for gpu in found if gpu.vendor != "nvidia"} - {""})])
+    asked = {"NVML, nvidia-smi" if gpu.vendor == "nvidia" else gpu.probed_by.split(":")[0] for gpu in found}
+    return ", ".join([SOURCE, *sorted(asked - {""})])
 
 
 def _on_pci(folder: Path, root: Path, unseen: list[Unseen]) -> Gpu:

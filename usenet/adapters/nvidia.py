@@ -12,7 +12,6 @@ from usenet.adapters import nvml, shell
 from usenet.domain.codecs import ordered
 from usenet.domain.errors import SystemFailure
 
-SOURCE = "NVML, nvidia-smi"
 BY_LIBRARY = "NVML, which tells encoders only, not their bit depths"
 LIBRARY = (sys.executable, "-m", "usenet.adapters.nvml")
 COMMAND = (

@@ -1,28 +1,36 @@
-"""The verb that is asked most often, `services status`, without Typer, whose import takes longer than the answer.
+"""The verbs that are asked most often, without Typer, whose import takes longer than the answer.
 
-Whatever is not plainly this verb is Typer's: help, completion, words that don't fit (docs/decisions/0010).
+Whatever is not plainly one of them is Typer's: help, completion, words that don't fit (docs/decisions/0010).
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from usenet.cli.flags import FLAGS, interruptible
 
-VERB = ["services", "status"]
+STATUS, LIST = ("services", "status"), ("hardware", "list")
+_OPTIONS: dict[tuple[str, ...], dict[str, str]] = {
+    STATUS: {"--group": "group", "-g": "group"},
+    LIST: {"--host": "host"},
+}
 _SWITCHES = {"--json": "json", "--quiet": "quiet", "-q": "quiet", "--yes": "yes", "-y": "yes"}
 _SWITCHES |= {"--dry-run": "dry_run", "-n": "dry_run"}
 
 
 @dataclass(slots=True)
 class Words:
-    """What the words of `services status` say."""
+    """What the words of one of the verbs say. `plain`: the verb, and names after it; `options`: its own."""
 
-    names: list[str]
-    group: str
-    flags: dict[str, bool | str]
+    plain: list[str] = field(default_factory=list)
+    options: dict[str, str] = field(default_factory=dict)
+    flags: dict[str, bool | str] = field(default_factory=dict)
+
+    @property
+    def verb(self) -> tuple[str, ...]:
+        return tuple(self.plain[:2])
 
 
 def execute(words: Sequence[str]) -> bool:
@@ -32,32 +40,43 @@ def execute(words: Sequence[str]) -> bool:
         return False
     for name, value in read.flags.items():
         setattr(FLAGS, name, value)
-    from usenet.cli import status_view
-
     with interruptible():
-        status_view.show(read.names, read.group)
+        _show(read)
     return True
 
 
+def _show(read: Words) -> None:
+    if read.verb == STATUS:
+        from usenet.cli import status_view
+
+        status_view.show(read.plain[2:], read.options.get("group", ""))
+    else:
+        from pathlib import Path
+
+        from usenet.cli import hardware_view
+
+        hardware_view.show(Path(read.options["host"]) if "host" in read.options else None)
+
+
 def understand(words: Sequence[str]) -> Words | None:
-    """The words of `services status` as Typer would take them; None where only Typer can tell."""
-    plain: list[str] = []
-    read = Words([], "", {})
+    """The words of one of the verbs as Typer would take them; None where only Typer can tell."""
+    read = Words()
     rest = iter(words)
     for word in rest:
         if word in _SWITCHES:
             read.flags[_SWITCHES[word]] = True
-        elif word == "--home" or (word in ("--group", "-g") and plain[:2] == VERB):
-            value = next(rest, "-")
-            if value.startswith("-"):
+        elif word == "--home" or word in _OPTIONS.get(read.verb, ()):
+            value = next(rest, "")
+            if not value or value.startswith("-"):
                 return None
-            if word != "--home":
-                read.group = value
-            elif value:
+            if word == "--home":
                 read.flags["home"] = value
-        elif word.startswith("-") or (len(plain) < 2 and word != VERB[len(plain)]):
+            else:
+                read.options[_OPTIONS[read.verb][word]] = value
+        elif word.startswith("-"):
             return None
         else:
-            plain.append(word)
-    read.names = plain[2:]
-    return read if plain[:2] == VERB else None
+            read.plain.append(word)
+    if read.verb not in _OPTIONS or (read.verb == LIST and read.plain[2:]):
+        return None
+    return read

@@ -152,6 +152,8 @@ def hardware(now: Round) -> Iterator[Figure]:
     found = in_turns(subjects, now.times(11, 3))
     anchor = "lsblk --json -O; docker compose version"
     yield ratio("usenet hardware list", found["ours"], anchor, found["theirs"])
+    if not json.loads(run([*usenet(), "hardware", "list", "--json"])[1])["gpus"]:
+        yield _below("usenet hardware list, no GPU", found["ours"], 0.150)
 
 
 FIGURES: dict[str, Measure] = {
