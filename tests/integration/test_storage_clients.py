@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests import making
-from tests.integration.conftest import Stack, free_port
+from tests.integration.conftest import Stack, answers, free_port
 from usenet.actions.storage import relief
 from usenet.actions.storage.relief import Relief
 from usenet.actions.storage.shelf import Shelf
@@ -238,9 +238,9 @@ class Bench:
         self.memory = Memory(self.home)
         self.relief = Relief(self.memory, self.said.append)
 
-    def films(self, state: Any) -> None:
+    def films(self, state: Any, music: Any = "there") -> None:
         """Show this as what is known, and wait until that was dealt with once."""
-        self.memory.known = {"films": Known(state=state), "music": Known(state="there")}
+        self.memory.known = {"films": Known(state=state), "music": Known(state=music)}
         self.memory.events.append(Event(kind="lost", drive="films", at=0))
         seen = Seen(data=str(self.home.path / "data"), shared=True)
         self.relief.look(Shelf(self.home, settings.load(self.home), making.host(), seen))
@@ -298,6 +298,17 @@ def test_a_drive_that_is_lost_again_at_once_finds_it_halted(bench: Bench, monkey
     bench.halted(*bench.server.names)
     bench.films("there")
     bench.halted(*before)
+
+
+@pytest.mark.parametrize("bench", ["qbittorrent", "aria2"], indirect=True)  # these see the drives
+def test_who_is_stopped_because_no_drive_is_left_is_not_asked(bench: Bench) -> None:
+    before = bench.server.halted()
+    bench.films("lost", music="lost")
+    assert bench.said == [f"stopped {bench.name}: no drive is left that they could use"]
+    bench.films("there")
+    wait(lambda: answers(bench.server.port), lambda: f"it did not come back: {bench.said}")
+    bench.halted(*before)
+    assert bench.said[1:] == [f"started {bench.name}"]
 
 
 def test_a_wrong_key_is_tried_once_until_another_is_there(bench: Bench) -> None:
