@@ -19,7 +19,7 @@ CHANGES = {
     "os.chmod",
     "os.chown",
 }
-PROGRAMS = {"mount", "umount", "sync"}
+PROGRAMS = {"mount", "umount", "sync", "unshare"}
 
 
 def arm(number: int) -> None:

@@ -13,7 +13,7 @@ from usenet.adapters import files, shell
 from usenet.adapters.home import Home
 from usenet.adapters.storage import guards
 
-CHANGES = {"mount", "umount", "rm", "sync"}
+CHANGES = {"mount", "umount", "rm", "sync", "unshare"}
 
 
 def main(home: str, number: str, verb: str, *words: str) -> None:

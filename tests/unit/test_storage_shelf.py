@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TypeGuard
 
 import pytest
 
@@ -15,7 +16,7 @@ from usenet.domain.storage.converge import converge, give
 from usenet.domain.storage.intent import DriveSettings
 from usenet.domain.storage.offers import Offer
 from usenet.domain.storage.seen import Held, Place, Seen
-from usenet.domain.storage.steps import Detach, MountDrive, describe
+from usenet.domain.storage.steps import Detach, MountDrive, Persist, describe
 
 
 @pytest.mark.parametrize(("kind", "there"), [("ext4", True), ("", True), ("nfs4", False)])
@@ -49,6 +50,22 @@ def test_a_directory_of_a_drive_in_its_place_is_not_the_drive(kind: str, *, goes
     )
     kinds = [type(step) for step in converge({"films": drive}, seen).steps]
     assert (Detach in kinds, MountDrive in kinds) == (goes, goes)
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+def test_where_guards_do_not_last_the_mountpoints_are_read_only_from_the_start_of_the_machine(*, lasting: bool) -> None:
+    seen = Seen(data="/srv/usenet", shared=False, offers=(_offer("ext4"),), lasting=lasting)
+    (step,) = (
+        one for one in converge({"films": DriveSettings(uuid="root", type="ext4")}, seen).steps if _persists(one)
+    )
+    targets = [(line.split(" ")[1], line.split(" ")[3]) for line in step.lines]
+    assert targets[0][0] == "/srv/usenet"
+    assert targets[-1][0] == "/srv/usenet/drives/films"
+    assert targets[1:-1] == ([] if lasting else [("/srv/usenet/drives", "bind,ro,nofail")])
+
+
+def _persists(step: object) -> TypeGuard[Persist]:
+    return isinstance(step, Persist)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 from usenet.actions import hardware
 from usenet.adapters import mounts, settings
 from usenet.adapters.home import Home
-from usenet.adapters.storage import fstab, look
+from usenet.adapters.storage import fstab, guards, look
 from usenet.domain import mounts as holders
 from usenet.domain.host import Host
 from usenet.domain.settings import Settings, data_root
@@ -64,6 +64,7 @@ def observe(home: Home, *, patience: float | None = None) -> Shelf:
         ),
         stack=stack,
         parts=parts,
+        lasting=guards.lasting(data / "drives"),
         uid=wanted.user.uid,
         gid=wanted.user.gid,
         umask=wanted.user.umask,

@@ -7,10 +7,12 @@ import errno
 import fcntl
 import os
 import re
-from contextlib import suppress
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from usenet.adapters import shell
+from usenet.adapters import leftovers, shell
 from usenet.domain.errors import SystemFailure
 
 # linux/fs.h, for 64-bit machines as for 32-bit ones: the size in the number is that of a long.
@@ -25,28 +27,104 @@ def guard(path: Path) -> None:
     """Make the directory `path` where it is missing, and immutable; where the filesystem has no such flag, cover it
     with an empty read-only one. SystemFailure when it holds files: they would disappear under the drive.
     """
-    if not path.is_dir():
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        path.mkdir(mode=0o755)
-    if held := next(path.iterdir(), None):
+    if os.geteuid() != 0:
+        raise SystemFailure(f"only root can guard {path}", hint="run it with sudo")
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with _made(path) as directory:
+        try:
+            _require_empty(path, directory)
+            if not (flagged := _set(directory, immutable=True)) and not covered(path):
+                _cover(path)
+            _require_empty(path, directory)  # a container that sees no later mounts may have written meanwhile
+        except SystemFailure:
+            _set(directory, immutable=False)
+            if covered(path):
+                _uncover(path)
+            raise
+        if flagged and covered(path):
+            _uncover(path)
+
+
+@contextmanager
+def _made(path: Path) -> Iterator[int]:
+    """The directory itself, below whatever lies over it. A new one appears under its name with a cover over it.
+
+    Else a container could write into it between mkdir and the flag. An immutable directory can't be renamed, nor one
+    on which something is mounted; but where that is mounted in another mount namespace only, it can, and is still
+    covered here and in all containers.
+    """
+    new = not path.is_dir()
+    place = _private(path) if new else path
+    with _opened(place) as directory:
+        if new:
+            _apart(_COVER_AND_RENAME, path.parent, place, path)
+        yield directory
+
+
+def _private(path: Path) -> Path:
+    """A new directory beside `path`, under a name that nobody knows."""
+    _sweep(path.parent)
+    place = leftovers.temporary(path)
+    _apart(_MAKE, path.parent, place)
+    return place
+
+
+def _sweep(parent: Path) -> None:
+    """Take away what runs that were stopped left in `parent`."""
+    for target, source in mounted().items():
+        if source == SOURCE and Path(target).parent == parent and target.endswith("~"):
+            _uncover(Path(target))
+    for left in parent.glob(".*.usenet-*~"):
+        with suppress(OSError):
+            left.rmdir()
+
+
+_COVER = ("mount", "-t", "tmpfs", "-o", "ro,size=4k,mode=0755,nosuid,nodev", SOURCE)
+# At boot the directory of the mountpoints may have been bound read-only, see converge: here, and only here, it is not.
+_WRITABLE = 'mount -o remount,bind,rw "$1" 2>/dev/null'
+_MAKE = f'{_WRITABLE}; mkdir -m 0755 -- "$2"'
+_COVER_AND_RENAME = f'{_WRITABLE}; nsenter --mount="/proc/$0/ns/mnt" -- {shlex.join(_COVER)} "$2" && mv -T -- "$2" "$3"'
+
+
+def _apart(script: str, *paths: Path) -> None:
+    """Run a script that sees the mounts of now: nobody sees its own, and it sees none that come later."""
+    words = ("unshare", "--mount", "--propagation", "private", "--", "sh", "-c", script)
+    shell.checked((*words, str(os.getpid()), *map(str, paths)))
+
+
+def _require_empty(path: Path, directory: int) -> None:
+    if held := next(iter(os.listdir(directory)), None):
         raise SystemFailure(
-            f"{path} is not empty, and {held.name} in it would disappear under the drive",
+            f"{path} is not empty, and {held} in it would disappear under the drive",
             hint=f"look at it, then move it away: mv {path} {path}.old",
         )
-    if not _set(path, immutable=True) and not covered(path):
-        shell.checked(("mount", "-t", "tmpfs", "-o", "ro,size=4k,mode=0755,nosuid,nodev", SOURCE, str(path)))
+
+
+def _cover(path: Path) -> None:
+    shell.checked((*_COVER, str(path)))
+
+
+def _uncover(path: Path) -> None:
+    shell.checked(("umount", "--lazy", str(path)))  # somebody may stand in it; it is empty
 
 
 def guarded(path: Path) -> bool:
     """Whether nothing can be written into `path`, where nothing but a guard is mounted."""
-    return path.is_dir() and (_flags(path) & _IMMUTABLE != 0 or covered(path))
+    return path.is_dir() and ((_flags(path) or 0) & _IMMUTABLE != 0 or covered(path))
+
+
+def lasting(path: Path) -> bool:
+    """Whether a guard below the directory `path` lasts over a start of the machine: the flag does, a cover does not."""
+    there = next(one for one in (path, *path.parents) if one.is_dir())
+    return _flags(there) is not None
 
 
 def release(path: Path) -> None:
     """Take the guard away and the directory with it, if it is empty."""
     if covered(path):
-        shell.checked(("umount", str(path)))
-    _set(path, immutable=False)
+        _uncover(path)
+    with _opened(path) as directory:
+        _set(directory, immutable=False)
     with suppress(OSError):
         path.rmdir()
 
@@ -75,31 +153,40 @@ def plain(word: str) -> str:
     return re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), word)
 
 
-def _flags(path: Path) -> int:
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield directory
+    finally:
+        os.close(directory)
+
+
+def _flags(path: Path) -> int | None:
+    """The flags of a directory; None where the filesystem has none. 0 where nobody may look."""
+    try:
+        with _opened(path) as directory:
+            return _get(directory)
+    except OSError:
+        return 0
+
+
+def _get(directory: int) -> int | None:
     held = array.array("l", [0])
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.ioctl(directory, _GET, held)
     except OSError:
-        return 0
-    try:
-        fcntl.ioctl(descriptor, _GET, held)
-    except OSError:
-        return 0
-    finally:
-        os.close(descriptor)
+        return None
     return held[0]
 
 
-def _set(path: Path, *, immutable: bool) -> bool:
-    """Whether the filesystem has the flag. SystemFailure where only root may."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+def _set(directory: int, *, immutable: bool) -> bool:
+    """Whether the filesystem has the flag."""
+    now = _get(directory) or 0
     try:
-        wanted = _flags(path) | _IMMUTABLE if immutable else _flags(path) & ~_IMMUTABLE
-        fcntl.ioctl(descriptor, _SET, array.array("l", [wanted]))
+        fcntl.ioctl(directory, _SET, array.array("l", [now | _IMMUTABLE if immutable else now & ~_IMMUTABLE]))
     except OSError as failure:
         if failure.errno == errno.EPERM:
-            raise SystemFailure(f"only root can guard {path}", hint="run it with sudo") from failure
+            raise SystemFailure("only root can guard a mountpoint", hint="run it with sudo") from failure
         return False
-    finally:
-        os.close(descriptor)
     return True

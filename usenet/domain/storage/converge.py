@@ -184,9 +184,7 @@ def mark(name: str, drive: DriveSettings, seen: Seen) -> Mark | None:
 
 
 def give(name: str, drive: DriveSettings, seen: Seen) -> Give | None:
-    """The step that lets services write to an empty drive; None where none of its files has an owner, or it is no
-    drive, away, or nothing is written to it.
-    """
+    """The step that lets services write to an empty drive; None where files have no owner, or nothing is written."""
     if not (drive.uuid and seen.uid and kinds.owners(drive.type)) or not (like := mark(name, drive, seen)):
         return None
     source, kind, options = like.source, like.type, like.options
@@ -223,6 +221,8 @@ def _lines(drives: Drives, seen: Seen) -> Iterator[str]:
     share = f"{root} {root} none rbind,rshared,nofail 0 0"
     if drives and (not seen.shared or seen.bound or share in seen.lines):
         yield share
+    if drives and not seen.lasting:  # systemd takes one line for a mountpoint: not a cover and then the drive
+        yield f"{root}/drives {root}/drives none bind,ro,nofail 0 0"
     for name, drive in drives.items():
         target = escaped(seen.target(name))
         if drive.path:

@@ -38,7 +38,8 @@ class Seen:
 
     `shared`: what is mounted below `data` appears in containers; `bound`: because `data` is bound to itself. `drivers`:
     what can be mounted here; `directories`: wanted paths that exist; `stack`: the identity that markers bear;
-    `parts`: mountpoints at which not all of a filesystem is seen, but a directory or a subvolume of it.
+    `parts`: mountpoints at which not all of a filesystem is seen, but a directory or a subvolume of it; `lasting`:
+    guards outlive a start of the machine.
     """
 
     data: str
@@ -51,6 +52,7 @@ class Seen:
     directories: frozenset[str] = frozenset()
     stack: str = ""
     parts: frozenset[str] = frozenset()
+    lasting: bool = True
     uid: int = 1000
     gid: int = 1000
     umask: str = "002"
