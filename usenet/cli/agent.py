@@ -12,7 +12,7 @@ app = Noun(help="Watch over the stack all the time.")
 
 @app.command()
 def run() -> None:
-    """Watch the drives, as storage watch does; for whatever starts programs on this machine."""
+    """Watch the drives, as storage watch does. For whatever starts programs on this machine."""
     from usenet.cli.storage.watch import attend
 
     attend()

@@ -91,6 +91,10 @@ class Command(TyperCommand):
                 vars(parameter)["display_type_rich"] = _no_type
         self.params.extend(p for p in _PARAMETERS if not taken & set(p.opts))
 
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """Its first sentence, whole: Typer would cut it off where the line ends."""
+        return super().get_short_help_str(max(limit, 200))
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         _lighten(self.get_params(ctx))
         return super().parse_args(ctx, args)

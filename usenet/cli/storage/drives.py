@@ -9,7 +9,7 @@ import typer
 from usenet.cli import console
 from usenet.cli.flags import FLAGS
 from usenet.cli.places import home
-from usenet.cli.storage import app
+from usenet.cli.storage import app, findings
 from usenet.cli.storage.consent import through_root
 from usenet.domain.errors import UsageError
 
@@ -25,7 +25,7 @@ ROLES = ("media", "downloads", "recordings", "backup")
 def list_(
     all_: Annotated[bool, typer.Option("--all", "-a", help="What can't be used too, with the reason.")] = False,
 ) -> None:
-    """Show every drive, whether it can be used, and what is in the stack."""
+    """Show every drive, whether it is in the stack or can join it."""
     from usenet.actions import storage
 
     shelf = storage.observe(home())
@@ -33,10 +33,8 @@ def list_(
 
     def human() -> None:
         columns = ("drive", "device", "type", "label", "size", "used", "state")
-        cells = (
-            (r.name, r.device, r.type, r.label, console.human_bytes(r.size), console.human_bytes(r.used), r.state)
-            for r in rows
-        )
+        sizes = console.human_bytes
+        cells = ((r.name, r.device, r.type, r.label, sizes(r.size or None), sizes(r.used), r.state) for r in rows)
         if rows:
             console.table(columns, cells)
         else:
@@ -69,7 +67,7 @@ def add(
     words = ["storage", "add", f"--name={name}", f"--role={role}", *(flag for flag, on in flags.items() if on)]
     through_root([*words, "--", drive], lambda: storage.add(home(), wish, dry_run=True, say=_say))
     done = storage.add(home(), wish, dry_run=FLAGS.dry_run, say=_say)
-    _tell(done, f"{done.name}: added")
+    _tell(done, f"{done.name}: {'added' if done.steps else 'in the stack already'}")
 
 
 @app.command()
@@ -95,17 +93,18 @@ def _tell(done: Changed, words: str) -> None:
     import shlex
 
     from usenet.actions import storage
-    from usenet.domain.storage.steps import describe
+    from usenet.domain.storage.steps import commands, describe
 
     def human() -> None:
         for step in done.steps if FLAGS.dry_run else ():
             console.line(describe(step))
-        for command in storage.command_lines(done.steps) if FLAGS.dry_run else ():
-            console.line(f"  {shlex.join(command)}")
+            for command in commands(step):
+                console.line(f"  {shlex.join(command)}")
+        if FLAGS.dry_run and not done.steps:
+            console.line("nothing to do")
         for note in done.notes:
             console.line(note)
-        for finding in done.findings:
-            console.problem(f"{finding.drive}: {finding.what}" + (f"; {finding.cure}" if finding.cure else ""))
+        findings.tell(done.findings)
         if not FLAGS.dry_run:
             console.say(words)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def status() -> None:
-    """Show what each drive of the stack is now, and how full; for scripts: usenet storage check."""
+    """Show what each drive of the stack is now, and how full. For scripts: usenet storage check."""
     from usenet.actions.storage import status as action
 
     found = action.look(home())
@@ -34,12 +34,23 @@ def _status(found: StorageStatus) -> None:
         drives = f"{pool.path}: {', '.join(pool.drives)}, policy {pool.policy}"
         rows.append(("(pool)", pool.state, *_room(pool.usage, pool.fill), drives))
     rows += [(d.drive, d.state, *_room(d.usage, d.fill), d.path) for d in found.drives]
-    console.table(("drive", "state", "size", "used", "fill", "where"), rows)
+    kept = 5 if console.narrow() else 6  # there, where a drive is goes below the table: paths don't fit beside it
+    console.table(("drive", "state", "size", "used", "fill", "where")[:kept], [row[:kept] for row in rows])
+    if console.narrow():
+        _places(found)
     for one in found.drives:
         if one.why and not one.well:
             console.line(f"{one.drive}: {one.why}")
     for name in found.pool.away if found.pool else ():
         console.line(f"(pool): {name} is not there")
+
+
+def _places(found: StorageStatus) -> None:
+    console.line(f"(data) is {found.data}")
+    if pool := found.pool:
+        console.line(f"(pool) is {pool.path}: {', '.join(pool.drives)}, policy {pool.policy}")
+    if found.drives:
+        console.line(f"each drive is at {found.data}/drives/ and its name")
 
 
 def _room(usage: Usage | None, fill: float | None) -> tuple[str, str, str]:
@@ -50,9 +61,10 @@ def _room(usage: Usage | None, fill: float | None) -> tuple[str, str, str]:
 
 @app.command()
 def health() -> None:
-    """Ask the drives how they are: SMART, errors of filesystems, when they will be full. Exit code 1: one is not well.
+    """Ask the drives how they are, and when they will be full. Exit code 1: one is not well.
 
-    Each run keeps how full the drives are, at most four times a day, for the forecast.
+    SMART, and the errors that filesystems count. Each run keeps how full the drives are, at most four times a day,
+    for the forecast.
     """
     from usenet.actions.storage import health as action
 
@@ -99,7 +111,7 @@ def check(
     fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended; --dry-run shows how.")] = False,
     deep: Annotated[bool, typer.Option("--deep", help="Look at the owner of each file too.")] = False,
 ) -> None:
-    """Look for what can be wrong with the storage, inside running services too. Exit code 1: something is."""
+    """Look for what can be wrong, inside running services too. Exit code 1: something is."""
     from usenet.actions.storage import check as action
 
     found = action.look(home(), deep=deep)
@@ -133,7 +145,7 @@ def _problems(found: Checked) -> Iterator[str]:
 def layout(
     drive: Annotated[str, typer.Argument(metavar="[DRIVE]", help="Below this drive; else below the data root.")] = "",
 ) -> None:
-    """Make the directories in which downloads can be linked into the library."""
+    """Make the directories for media and downloads. In them a download is linked into the library, not copied."""
     from usenet.actions.storage import layout as action
     from usenet.domain.steps import describe
 

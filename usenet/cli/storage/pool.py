@@ -11,15 +11,15 @@ from usenet.cli import console
 from usenet.cli.flags import FLAGS
 from usenet.cli.noun import Noun
 from usenet.cli.places import home
-from usenet.cli.storage import app
+from usenet.cli.storage import app, findings
 from usenet.cli.storage.consent import through_root
+from usenet.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from usenet.actions.storage.pool import Pooled
     from usenet.domain.storage.balance import Move
-    from usenet.domain.storage.converge import Finding
     from usenet.domain.storage.steps import Step
 
 pool = Noun(help="Show several drives as one directory, with mergerfs.")
@@ -57,7 +57,7 @@ def show() -> None:
         sizes = console.human_bytes
         cells = ((d.name, d.mode, sizes(d.size), sizes(d.used), sizes(d.free), d.state) for d in view.drives)
         console.table(("drive", "mode", "size", "used", "free", "state"), cells)
-        _problems(view.findings)
+        findings.tell(view.findings)
 
     console.show(view, human)
 
@@ -89,8 +89,11 @@ def policy_(
     """Change which drive gets a new file."""
     from usenet.actions.storage import pool as action
 
+    if not (policy or min_free):
+        raise UsageError("neither a policy nor --min-free is given", hint="what holds now: usenet storage pool show")
     words = ["policy", f"--min-free={min_free}", "--", *([policy] if policy else [])]
-    _tell(_through_root(words, partial(action.policy, home(), policy, min_free, say=_say)), "changed")
+    done = _through_root(words, partial(action.policy, home(), policy, min_free, say=_say))
+    _tell(done, "changed" if done.steps else "nothing to change at the mounted pool")
 
 
 @pool.command()
@@ -104,7 +107,7 @@ def destroy() -> None:
 
 @pool.command()
 def balance() -> None:
-    """Move files until the drives of the pool are about equally full; can be stopped and run again at any time."""
+    """Move files until the drives are about equally full. It can be stopped and run again at any time."""
     from usenet.actions.storage import balance as action
 
     done = action.balance(home(), dry_run=FLAGS.dry_run, say=_move)
@@ -147,11 +150,6 @@ def _say(step: Step) -> None:
     console.say(describe(step))
 
 
-def _problems(findings: tuple[Finding, ...]) -> None:
-    for finding in findings:
-        console.problem(f"{finding.drive}: {finding.what}" + (f"; {finding.cure}" if finding.cure else ""))
-
-
 def _tell(done: Pooled, words: str) -> None:
     import shlex
 
@@ -164,7 +162,7 @@ def _tell(done: Pooled, words: str) -> None:
                 console.line(f"  {shlex.join(command)}")
         if FLAGS.dry_run and not done.steps:
             console.line("nothing to do")
-        _problems(done.findings)
+        findings.tell(done.findings)
         if not FLAGS.dry_run:
             console.say(words)
 

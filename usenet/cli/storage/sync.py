@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def sync() -> None:
-    """Let Sonarr, Radarr and their like, and Jellyfin, know the drives: root folders and library paths."""
+    """Let Sonarr, Radarr and their like, and Jellyfin, know the drives. Root folders and library paths follow them."""
     from usenet.actions.storage import sync as action
 
     done = action.sync(home(), dry_run=FLAGS.dry_run, say=console.say)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
+
+import typer
 
 from usenet.cli import console
 from usenet.cli.flags import FLAGS
@@ -14,12 +15,11 @@ from usenet.cli.storage.consent import through_root
 if TYPE_CHECKING:
     from usenet.actions.storage import Changed
     from usenet.actions.storage.watch import News
-    from usenet.adapters.home import Home
 
 
 @app.command()
 def watch() -> None:
-    """Mount drives of the stack as they come, take away what died, and say so; runs until Ctrl-C.
+    """Mount drives as they come, take away what died, and say so. Runs until Ctrl-C.
 
     With --json each event is one document on a line of its own.
     """
@@ -38,16 +38,19 @@ def attend() -> None:
         steps = [describe(step) for step in action.preview(home())]
         console.show({"steps": steps}, lambda: console.line("\n".join(steps) or "nothing to do"))
         return
-    plan = partial(_steps, home())
-    through_root(["storage", "watch"], plan, goes_on="mount drives of the stack as they come, until Ctrl-C")
+    through_root(["storage", "watch"], _steps, goes_on="mount drives of the stack as they come, until Ctrl-C")
     signal.signal(signal.SIGTERM, _end)
-    action.watch(home(), _tell)
+    try:
+        action.watch(home(), _tell)
+    except KeyboardInterrupt:  # how a person ends it: no failure
+        console.say("no longer watching")
+        raise typer.Exit(130) from None
 
 
-def _steps(place: Home) -> Changed:
+def _steps() -> Changed:
     from usenet.actions.storage import Changed, watch
 
-    return Changed(steps=tuple(watch.preview(place)))
+    return Changed(steps=tuple(watch.preview(home())))
 
 
 def _end(*_: object) -> None:
