@@ -33,7 +33,8 @@ class Bed:
         self.bin.mkdir()
         patch.setenv("PATH", str(self.bin))
         patch.setattr(nvml, "LIBRARY", NO_LIBRARY)
-        patch.delenv("LIBVA_DRIVER_NAME", raising=False)
+        for tool in (nvidia, vainfo):  # a busy machine may be slow to start what does answer
+            patch.setattr(tool, "PATIENCE", 60.0)
 
     def look(self, saved: dict[str, Any]) -> tuple[tuple[Gpu, ...], tuple[Unseen, ...]]:
         """What is found on a saved machine with the tools that it has."""
