@@ -51,6 +51,13 @@ def test_nothing_on_a_drive_runs_as_somebody_else(type_: str) -> None:
     assert "rw" not in options(type_, type_, read_only=True)
 
 
+@pytest.mark.parametrize("type_", ["ext3", "ext4", "xfs", "btrfs", "f2fs"])
+def test_a_journal_is_not_played_back_onto_a_read_only_drive(type_: str) -> None:
+    (played,) = kinds.unwritten(type_)
+    assert played in options(type_, type_, read_only=True)
+    assert played not in options(type_, type_), "only a read-only mount may leave it out"
+
+
 @pytest.mark.parametrize(("type_", "given_"), [("exfat", True), ("ntfs", True), ("vfat", True), ("ext4", False)])
 def test_an_owner_is_given_to_filesystems_that_keep_none(type_: str, given_: bool) -> None:
     assert ({"uid=1000", "gid=1001", "umask=002"} <= options(type_, type_)) is given_

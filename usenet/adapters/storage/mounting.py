@@ -11,6 +11,7 @@ from pathlib import Path
 from usenet.adapters import files, shell
 from usenet.adapters.storage import guards, holders, markers, tree
 from usenet.domain.errors import SystemFailure, ValidationError
+from usenet.domain.storage import kinds
 from usenet.domain.storage.marker import Marker, read
 from usenet.domain.storage.steps import BindDirectory, Give, Mark, MountDrive, Unmark
 
@@ -96,8 +97,9 @@ def peek(device: str, kind: str, options: tuple[str, ...]) -> Found:
     if os.geteuid() != 0:
         return Found()
     shown = device in guards.mounted().values()
-    untouched = () if shown else {"ext3": ("noload",), "ext4": ("noload",), "xfs": ("norecovery",)}.get(kind, ())
-    quiet = (*untouched, *(one for one in options if one not in ("ro", "rw")))
+    unwritten = kinds.unwritten(kind)
+    plain = tuple(one for one in options if one not in ("ro", "rw", *unwritten))
+    quiet = (*(() if shown else unwritten), *plain)
     with _hidden(f"peek-{Path(device).name}") as place:
         try:
             _mount("-t", kind, "-o", ",".join(("ro", *quiet)), device, str(place))
@@ -105,7 +107,7 @@ def peek(device: str, kind: str, options: tuple[str, ...]) -> Found:
             if not shown:
                 raise
             # A part of it is mounted, and all mounts of a filesystem are either read-only or not.
-            _mount("-t", kind, "-o", ",".join(("rw", *quiet)), device, str(place))
+            _mount("-t", kind, "-o", ",".join(("rw", *plain)), device, str(place))
         return found(place)
 
 

@@ -15,6 +15,14 @@ _PACKAGES = {"exfat": "exfat-fuse", "ntfs": "ntfs-3g", "xfs": "xfsprogs", "btrfs
 # They keep no owner and no rights of a file: one is given to all when they are mounted.
 _OWNERLESS = frozenset({"exfat", "vfat", "ntfs"})
 _OVER_FUSE = frozenset({"exfat-fuse", "ntfs-3g", "ntfs"})
+# What a read-only mount needs: else the driver first writes into their places the changes that a journal holds.
+_UNWRITTEN = {
+    "ext3": ("noload",),
+    "ext4": ("noload",),
+    "xfs": ("norecovery",),
+    "f2fs": ("norecovery",),
+    "btrfs": ("rescue=nologreplay",),
+}
 
 _NO_LINKS = "no hardlinks: what is imported is copied, takes its room twice until the download is removed"
 _NO_OWNERS = "no owners and rights: every file belongs to the one user of the stack"
@@ -40,9 +48,14 @@ def missing(type_: str) -> str:
     return f"this machine can't mount {type_}" + (f": install {package}" if package else "")
 
 
+def unwritten(type_: str) -> tuple[str, ...]:
+    """The options with which a read-only mount writes nothing to a drive that was pulled while it was written to."""
+    return _UNWRITTEN.get(type_, ())
+
+
 def options(type_: str, driver_: str, *, uid: int, gid: int, umask: str, read_only: bool) -> tuple[str, ...]:
     """The mount options: nothing on a drive runs as somebody else, reading writes no times."""
-    result = ["ro" if read_only else "rw", "nosuid", "nodev", "noatime"]
+    result = [*(("ro", *unwritten(type_)) if read_only else ("rw",)), "nosuid", "nodev", "noatime"]
     if type_ in _OWNERLESS:
         result += [f"uid={uid}", f"gid={gid}", f"umask={umask}"]
     if driver_ in _OVER_FUSE:
