@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests import killing
 from tests.integration.conftest import Stack
 from tests.integration.drives import Bench, call, inside, mounted, running
 from tests.integration.pools import POOL, branches, crash, create, join, line, place, pool_home
@@ -186,30 +182,3 @@ def test_balance_levels_the_drives_and_leaves_what_is_open(bench: Bench, home: S
     for number in range(10):
         (root,) = [place(home, d) for d in ("d0", "d1") if (place(home, d) / "dl" / str(number)).exists()]
         assert (root / "dl" / str(number)).samefile(root / "media" / str(number))
-
-
-@pytest.mark.slow
-def test_killed_at_any_change_the_next_run_ends_it(bench: Bench, home: Stack) -> None:
-    join(home, *(bench.drive() for _ in range(3)))
-    (place(home, "d1") / "film").write_text("whole")
-    verbs = (
-        (("create", "d0", "d1", "--min-free", "1M"), ["d0", "d1"]),
-        (("add", "d2"), ["d0", "d1", "d2"]),
-        (("remove", "d1"), ["d0", "d2"]),
-        (("destroy",), []),
-    )
-    kills = 0
-    for verb, wanted in verbs:
-        number, was = 1, True
-        while was:
-            command = [sys.executable, "-m", killing.__name__, str(number), "--home", str(home.home)]
-            done = subprocess.run([*command, "storage", "pool", *verb], capture_output=True, text=True, timeout=60)
-            was = done.returncode == -signal.SIGKILL
-            # 3: the run before was killed so late that all was done.
-            assert was or done.returncode in (0, 3), done.stderr
-            assert (place(home, "d1") / "film").read_text() == "whole"
-            kills += was
-            number += 1
-        assert line(home) == wanted
-        assert (list(branches(home)) if str(place(home)) in mounted() else []) == wanted
-    assert kills > 8

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.saved import only_path, program
-from usenet.actions.storage import rights
+from usenet.actions.storage import rights, status
 from usenet.adapters import shell
+from usenet.adapters.home import Home
+from usenet.adapters.mounts import Mounted
 from usenet.adapters.storage import fstab, guards, look, markers
 from usenet.cli.main import run
 from usenet.domain.errors import SystemFailure
+from usenet.domain.host import Mount
 
 
 def test_our_lines_change_and_no_other_byte_does(tmp_path: Path) -> None:
@@ -171,3 +175,25 @@ def test_a_server_that_is_gone_holds_nobody_up(stale: Path, monkeypatch: pytest.
     assert not look.is_directory(f"{stale}/films")
     assert markers.look(stale) == (None, False)
     assert guards.uppermost(stale) != ""
+
+
+def test_storage_status_asks_nobody_for_longer_than_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, float] = {}
+    real = shell.run
+
+    def run(words: Sequence[str], *, timeout: float = 10, **more: Any) -> shell.Done:
+        asked[words[0]] = max(timeout, asked.get(words[0], 0))
+        return real(words, timeout=timeout, **more)
+
+    monkeypatch.setattr(shell, "run", run)
+    home, share = Home(tmp_path / "home"), tmp_path / "share"
+    home.path.mkdir()
+    share.mkdir()
+    home.settings.write_text(f"storage: {{drives: {{films: {{path: {share}}}}}}}\n")
+    status.look(home)
+    there = Mounted("films", "ext4", "0:99", Mount(target=str(share / "drives" / "films")))
+    look.places(share, {"films": True}, [there], patience=status.PATIENCE)
+    asked.pop("findmnt")  # the kernel's own table, which waits for nothing
+    assert {"lsblk", "test", "stat", "head"} <= asked.keys()
+    assert max(asked.values()) <= status.PATIENCE
+    assert status.PATIENCE + status.SIZE_PATIENCE < 1.5

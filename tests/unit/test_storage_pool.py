@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from usenet.adapters import settings
+from usenet.adapters.storage import mergerfs
 from usenet.domain.errors import ConfigError, ValidationError
 from usenet.domain.storage.converge import converge, is_pool
+from usenet.domain.storage.events import FIRST_WAIT, Known, turn
 from usenet.domain.storage.intent import DriveSettings, PoolSettings
-from usenet.domain.storage.pool import Mounted, PoolSeen, check_members, check_policy, draining, pool_steps
+from usenet.domain.storage.pool import Mounted, PoolSeen, check_members, check_policy, draining, pool_steps, sight
 from usenet.domain.storage.seen import Held, Place, Seen
 from usenet.domain.storage.steps import Detach, Guard, MountPool, Persist, SetPool, Step, Unmount, commands, describe
 
@@ -194,3 +198,57 @@ def test_who_can_be_in_a_pool():
 def test_settings_that_make_no_pool(storage, wrong):
     with pytest.raises(ConfigError, match=wrong):
         settings.parse(f"storage: {storage}\n")
+
+
+RUNS, CRASHED, NONE = (
+    PoolSeen(mounted=Mounted(type="fuse.mergerfs", branches=ALL)),
+    PoolSeen(mounted=Mounted(type="fuse.mergerfs", alive=False)),
+    PoolSeen(),
+)
+
+
+def told(*looks: PoolSeen) -> list[tuple[str, float | None]]:
+    """What the watch makes of looks at the pool, a second apart: the event, and in how many seconds it is mounted."""
+    known: dict[str, Known] = {"pool": Known(state="there", device="fuse")}
+    result = []
+    for now, there in enumerate(looks, 1000):
+        next_ = turn(known, {"pool": sight(POOL, DRIVES, seen("films"), there, "fuse")}, now)
+        known = dict(next_.known)
+        wait = 0.0 if "pool" in next_.mount else next_.again and next_.again - now
+        result.append((next_.events[0].kind if next_.events else "", wait))
+    return result
+
+
+def test_the_watch_takes_a_pool_that_crashed_for_a_drive_that_was_lost():
+    again = [("lost", 0.0), ("returned", None)]
+    assert told(*[CRASHED, RUNS] * 2) == again * 2
+    assert told(*[CRASHED, RUNS] * 3)[4] == ("lost", FIRST_WAIT)
+    assert told(NONE) == [("removed", None)], "a person unmounted it, and has a reason"
+
+
+def test_a_pool_without_a_drive_that_is_there_is_not_mounted():
+    gone = sight(POOL, DRIVES, seen("films", dead="films"), RUNS, "fuse")
+    assert (gone.well, gone.device) == (True, "")
+    assert sight(POOL, DRIVES, seen("films"), PoolSeen(installed=False), "fuse").device == ""
+
+
+def test_a_mergerfs_is_silent_when_it_crashed_or_says_nothing_for_some_seconds(monkeypatch):
+    answer, clock = threading.Event(), [0.0]
+    monkeypatch.setattr(mergerfs.time, "monotonic", lambda: clock[0] + 1)
+    assert not mergerfs.Pulse().silent(), "there is none"
+    monkeypatch.setattr(mergerfs.os, "getxattr", lambda *_: b"")
+    assert not mergerfs.Pulse("/d/pool").silent()
+    monkeypatch.setattr(mergerfs.os, "getxattr", _fails)
+    assert mergerfs.Pulse("/d/pool").silent()
+    monkeypatch.setattr(mergerfs.os, "getxattr", lambda *_: answer.wait(60))
+    hangs = mergerfs.Pulse("/d/pool")
+    assert not hangs.silent()
+    clock[0] += mergerfs.OVERDUE / 2
+    assert not hangs.silent()
+    clock[0] += mergerfs.OVERDUE
+    assert hangs.silent()
+    answer.set()
+
+
+def _fails(*_):
+    raise OSError(107, "Transport endpoint is not connected")

@@ -20,7 +20,7 @@ Webhook = Annotated[
 _SENTENCES = {
     "added": "{drive} is there",
     "removed": "{drive} was taken out",
-    "lost": "{drive} is lost: it was unplugged, or does not answer",
+    "lost": "{drive} is lost: it is gone, or does not answer",
     "returned": "{drive} is back",
 }
 
