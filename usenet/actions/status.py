@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from usenet.actions import ours
-from usenet.adapters import cgroups, engine, probes, stack
+from usenet.adapters import cards, cgroups, engine, probes, stack
 from usenet.adapters.engine import Container
 from usenet.adapters.home import Home
 from usenet.adapters.stack import RenderedService
@@ -59,8 +59,14 @@ def look(home: Home, names: Sequence[str] = (), group: str = "") -> tuple[Status
         old, new = before.get(name), after.get(name)
         if old and new:
             base = replace(base, memory=new.memory, cpu=round((new.cpu - old.cpu) / elapsed, 3))
-        result.append(base)
+        result.append(_with_drift(base, rendered.services[name]))
     return tuple(result)
+
+
+def _with_drift(base: Status, service: RenderedService) -> Status:
+    """A card that changed since the stack was written is told beside what else is wrong."""
+    said = cards.moved(service.nodes, service.groups, service.driver) if service.driver else ""
+    return replace(base, reason="; ".join(filter(None, (base.reason, f"{said}: usenet deploy")))) if said else base
 
 
 def _stopped(service: RenderedService, container: Container | None) -> Status:

@@ -19,7 +19,10 @@ PLAN = "plan.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedService:
-    """What the verbs need to know of a service that was planned."""
+    """What the verbs need to know of a service that was planned.
+
+    `nodes`: devices of a service that was given a card; `groups`: the numbers that open them; `driver`: the card's.
+    """
 
     name: str
     title: str
@@ -27,6 +30,9 @@ class RenderedService:
     image: str
     ports: tuple[Publication, ...]
     probe: Probe
+    nodes: tuple[str, ...] = ()
+    groups: tuple[int, ...] = ()
+    driver: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,8 @@ def _transcoder(name: str, raw: Mapping[str, Any]) -> Transcoder:
 
 
 def _service(name: str, raw: Mapping[str, Any]) -> RenderedService:
+    encoder = raw.get("encoder") or {}  # a stack of an older version has none
+    given = bool(encoder.get("gpu"))
     return RenderedService(
         name=name,
         title=raw["title"],
@@ -105,6 +113,9 @@ def _service(name: str, raw: Mapping[str, Any]) -> RenderedService:
         image=raw["image"],
         ports=tuple(Publication(**port) for port in raw["ports"]),
         probe=Probe(**{**raw["probe"], "status": tuple(raw["probe"]["status"])}),
+        nodes=tuple(raw["devices"]) if given else (),
+        groups=tuple(raw["groups"]) if given else (),
+        driver=encoder["driver"] if given else "",
     )
 
 

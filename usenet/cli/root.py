@@ -21,6 +21,7 @@ COMMANDS = {
     "config": "Show, change and check usenet.yaml.",
     "storage": "List, add, remove and check the drives of the stack.",
     "agent": "Watch over the stack all the time.",
+    "doctor": "Tell what is wrong with this machine and the stack, and what mends it.",
     "hardware": "Show what this machine has, and share it out among the services.",
 }
 

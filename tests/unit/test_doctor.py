@@ -1,0 +1,64 @@
+"""doctor: each check by itself, and none that fails hides another."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.making import host
+from usenet.actions import doctor
+from usenet.actions.hardware import Looking
+from usenet.adapters.home import Home
+from usenet.cli.main import run
+from usenet.domain.host import Unseen
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stack that was never written, on a machine without an engine and with something that can't be seen."""
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody")
+    dark = Unseen(what="drives", why="lsblk is missing", cure="install util-linux")
+    monkeypatch.setattr(Looking, "__init__", lambda _: None)
+    monkeypatch.setattr(Looking, "host", lambda _: host(engine=None, unseen=(dark,)))
+    (tmp_path / "usenet.yaml").write_text("version: 1\nservices: {sonarr: {}}\n")
+    return tmp_path
+
+
+def told(home: Path) -> dict[str, tuple[str, str, str]]:
+    return {one.about: (one.state, one.said, one.cure) for one in doctor.look(Home(home))}
+
+
+def test_every_check_answers_though_others_fail(home: Path) -> None:
+    found = told(home)
+    assert list(found) == ["settings", "engine", "stack", "services", "drives", "machine"]
+    assert found["settings"][0] == found["drives"][0] == "ok"
+    assert found["engine"][0] == "wrong"
+    assert "no container engine answers" in found["engine"][1]
+    assert found["stack"][:2] == ("wrong", f"no stack was written in {home}")
+    assert "usenet deploy" in found["stack"][2]
+    assert found["machine"] == ("note", "drives: lsblk is missing", "install util-linux")
+
+
+def test_a_mistake_in_the_settings_has_its_line(home: Path) -> None:
+    (home / "usenet.yaml").write_text("version: 1\nprofile: huge\n")
+    state, said, _ = told(home)["settings"]
+    assert (state, said.startswith("usenet.yaml:2: ")) == ("wrong", True)
+
+
+def test_a_check_that_breaks_the_rules_is_a_bug_and_not_hidden(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(doctor._CHECKS, "drives", broken)  # type: ignore[arg-type]
+    with pytest.raises(ZeroDivisionError):
+        doctor.look(Home(home))
+
+
+def test_the_exit_code_says_whether_something_is_wrong(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--home", str(home), "--json", "doctor"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert {one["about"] for one in document} == {"settings", "engine", "stack", "services", "drives", "machine"}
+    assert run(["--home", str(home / "none"), "doctor"]) == 4
+    assert "usenet init" in capsys.readouterr().err
