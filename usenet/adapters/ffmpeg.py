@@ -22,7 +22,9 @@ HERE = "this machine"
 INSIDE = "/clips"
 _DRIVERS = ("LIBVA_", "NVIDIA_")  # of a service's variables, those that its card's driver reads
 _ABSENT = (126, 127)  # what engines say when there is no such program
-PATIENCE = 20.0  # an engine may take seconds to start a container
+PATIENCE = 20.0
+STARTING = 5.0  # seconds that an engine may take to start a container
+KILLED = (-9, 137)  # by us, as it did not hear Ctrl-C in time; by the engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +108,36 @@ def offers(ffmpeg: Ffmpeg) -> Offers:
     version = re.search(r"^ffmpeg version (\S+)", said[0].err, re.MULTILINE)
     return Offers(
         version=version[1] if version else "",
-        encoders=frozenset(re.findall(r"^ [VASD][A-Z.]{5} (\S+) ", said[0].out, re.MULTILINE)),
+        encoders=frozenset(re.findall(r"^ [VASD][A-Z.]{5} (\w\S*) ", said[0].out, re.MULTILINE)),
         filters=frozenset(re.findall(r"^ [A-Z.]{2,3} (\S+) +\S+->", said[1].out, re.MULTILINE)),
     )
 
 
 def measure(
-    ffmpeg: Ffmpeg, lines: Sequence[Sequence[str]], clips: Path, *, window: float, tick: Callable[[], None]
+    ffmpeg: Ffmpeg,
+    lines: Sequence[Sequence[str]],
+    clips: Path,
+    *,
+    window: float,
+    tick: Callable[[], None],
+    settled: int = 1,
 ) -> tuple[float, tuple[Ran, ...]]:
-    """Run endless command lines at the same time; the time counts from when each has done its first picture."""
+    """Run endless command lines at the same time; the time counts from when each has done `settled` pictures.
+
+    As long again may pass until then, and twice as long for encoders to write what they hold back.
+    """
     commands = [ffmpeg.command(arguments, clips) for arguments in lines]
+    start = STARTING if ffmpeg.image else 0.0
     found = shell.together(
-        commands, begun=lambda out: measured.pictures(out) > 0, patience=window + 5, window=window, tick=tick
+        commands,
+        begun=lambda out: measured.pictures(out) >= settled,
+        patience=window + start,
+        window=window,
+        grace=2 * window + 1,
+        tick=tick,
     )
-    ffmpeg.made.clear()
+    if all(ran.code not in KILLED for ran in found[1]):  # a killed client leaves its container
+        ffmpeg.made.clear()
     return found
 
 

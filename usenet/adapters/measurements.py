@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from usenet.adapters import files
 from usenet.adapters.home import Home
@@ -44,7 +44,7 @@ class Verified:
     """The file of `verified`."""
 
     records: tuple[Record, ...]
-    schema: int = 1
+    schema: Literal[1] = 1
 
 
 def _keep(home: Home, name: str, record: Any) -> str:

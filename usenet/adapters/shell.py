@@ -152,12 +152,13 @@ def together(
     begun: Callable[[str], bool],
     patience: float,
     window: float,
+    grace: float,
     tick: Callable[[], None],
 ) -> tuple[float, tuple[Ran, ...]]:
     """Run programs that would not end by themselves, all at the same time; the seconds that counted, and each.
 
     Time counts from when each one's stdout satisfies `begun`, or `patience` is over, for `window` seconds, or until
-    all have ended. `tick` is called a few times a second. Then each gets what Ctrl-C sends, and ten seconds to end.
+    all have ended. `tick` is called a few times a second. Then each gets what Ctrl-C sends, and `grace` seconds to end.
     """
     with ExitStack() as open_ones:
         started = [open_ones.enter_context(_beside(command)) for command in commands]
@@ -167,14 +168,11 @@ def together(
         closed, counted = [one.out() for one in started], time.monotonic() - since
         for one in started:
             one.process.send_signal(signal.SIGINT)
-        _wait(lambda: all(one.is_over() for one in started), _GRACE, tick)
+        _wait(lambda: all(one.is_over() for one in started), grace, tick)
         for one in started:
             one.process.kill()
         ran = zip((one.finished() for one in started), opened, closed, strict=True)
         return counted, tuple(Ran(done.code, done.out, done.err, first, last) for done, first, last in ran)
-
-
-_GRACE = 10.0
 
 
 def _wait(over: Callable[[], bool], seconds: float, tick: Callable[[], None]) -> None:
@@ -200,7 +198,7 @@ class _Beside:
         return os.pread(self.files[stream], size, 0).decode(errors="replace")
 
     def finished(self) -> Done:
-        return Done(self.process.wait(timeout=_GRACE), self.out(), self.out(1))
+        return Done(self.process.wait(timeout=10), self.out(), self.out(1))
 
 
 @contextmanager

@@ -158,7 +158,7 @@ def _proofs(trial: Trial, one: Ffmpeg, offers: Offers, tell: Tell) -> Iterator[P
         tell(f"{trial.of.service}: encode {codec} on {device.kind}")
         name = transcoding.encoder(device.kind, codec, offers.encoders)
         if not name:
-            yield _open("encode", codec, f"its ffmpeg has no {codec} encoder of the kind {device.kind}")
+            yield _untried("encode", codec, f"its ffmpeg has no {codec} encoder of the kind {device.kind}")
             continue
         code, data, log = ffmpeg.converted(one, proof.encoding(device, codec, name), seconds=SECONDS)
         result = proof.encoded(codec, name, code, log)
@@ -168,7 +168,7 @@ def _proofs(trial: Trial, one: Ffmpeg, offers: Offers, tell: Tell) -> Iterator[P
         tell(f"{trial.of.service}: decode {codec} on {device.kind}")
         data = made.get(codec) or _made_in_software(one, codec, offers)
         if not data:
-            yield _open("decode", codec, f"nothing in its image makes {codec} to try it with")
+            yield _untried("decode", codec, f"nothing in its image makes {codec} to try it with")
             continue
         code, _, log = ffmpeg.converted(one, proof.decoding(device, codec), data, seconds=SECONDS)
         yield proof.decoded(device, codec, code, log)
@@ -182,5 +182,5 @@ def _made_in_software(one: Ffmpeg, codec: str, offers: Offers) -> bytes:
     return b"" if code else data
 
 
-def _open(action: Action, codec: str, reason: str) -> Proof:
-    return Proof(action=action, codec=codec, state="unproven", reason=reason)
+def _untried(action: Action, codec: str, reason: str) -> Proof:
+    return Proof(action=action, codec=codec, state="untried", reason=reason)

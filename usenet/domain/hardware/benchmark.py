@@ -10,10 +10,10 @@ from usenet.domain.hardware import transcoding
 from usenet.domain.hardware.transcoding import FORMATS, Clip
 from usenet.domain.plan import Encoder
 
-SCHEMA = 1
 QUICK, FULL = 45.0, 600.0  # seconds of measuring; a container that is slow to stop may add some
 HEIGHTS = (720, 1080, 2160)
 DEEP = ("hevc-10", "vp9-10", "av1-10")
+SOURCES = frozenset(Clip(codec, height) for codec in ("h264", "hevc-10") for height in HEIGHTS)  # films, as they come
 MOST = 32  # streams at once: beyond, it is said that there are at least so many
 Work = Literal["decode", "transcode", "tonemap"]
 
@@ -96,7 +96,7 @@ class Report:
     gpu: str
     driver: str
     results: tuple[Result, ...]
-    schema: int = SCHEMA
+    schema: Literal[1] = 1
 
     def streams(self, device: str, codec: str = "h264", height: int = 1080) -> int | None:
         """How many transcodes to `codec` at once kept up on a device (`software`, `vaapi` …); None: not measured."""
@@ -115,7 +115,7 @@ def _of(device: Encoder, height: int, quick: bool) -> Iterable[Case]:
         counted = codec == "h264" if quick else codec in FORMATS
         if not quick or codec in FORMATS:
             yield Case(device.kind, "transcode", codec, height, counted=counted)
-        if not quick or codec in (*FORMATS, "hevc-10"):
+        if not quick or codec in ("h264", "hevc-10", "vp9", "av1"):
             yield Case(device.kind, "decode", codec, height)
 
 

@@ -34,7 +34,7 @@ class Mapping:
 
 
 def pictures(progress: str) -> int:
-    """How many pictures were done at the last whole line of `-progress`."""
+    """How many pictures were done at the last whole line of `-progress`: given to an encoder, which may hold some."""
     counts = re.findall(r"^frame=\s*(\d+)\n", progress, re.MULTILINE)
     return int(counts[-1]) if counts else 0
 

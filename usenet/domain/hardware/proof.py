@@ -22,7 +22,7 @@ PICTURES = 48
 KILLED = 137  # what an engine says of a process that got SIGKILL
 HEIGHT = 720
 Action = Literal["encode", "decode"]
-State = Literal["proven", "partly", "failed", "unproven"]
+State = Literal["proven", "partly", "failed", "unproven", "untried"]
 _TALK = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info", "-benchmark", "-progress", "pipe:2")
 _LIMIT = ("-timelimit", "60")  # of processor time: nothing of ours stays behind in the container
 
@@ -124,17 +124,22 @@ def concluded(proofs: Sequence[Proof]) -> tuple[State, str]:
     """What all that was tried means for the card, and why.
 
     It failed when none of the codecs that it should encode was encoded, or none of those it should decode was
-    decoded: then the service is better off without. One codec that fails beside others that work leaves it the card.
+    decoded: then the service is better off without. One codec that fails beside others that work leaves it the card;
+    one that the image has no means to try is told, and proves nothing either way.
     """
-    for action in ("encode", "decode"):
-        of = [proof for proof in proofs if proof.action == action]
-        failed = [proof for proof in of if proof.state == "failed"]
-        if failed and not any(proof.state == "proven" for proof in of):
-            return "failed", f"{action} {failed[0].codec}: {failed[0].reason}"
-    open_ones = "; ".join(f"{p.action} {p.codec}: {p.reason}" for p in proofs if p.state != "proven")
-    if not any(proof.state == "proven" for proof in proofs):
-        return "unproven", open_ones or "nothing could be tried"
-    return ("partly", open_ones) if open_ones else ("proven", "")
+    of = {action: [p for p in proofs if p.action == action] for action in ("encode", "decode")}
+    bare = [tried for tried in of.values() if tried and not any(p.state == "proven" for p in tried)]
+    for tried in bare:
+        if failed := [p for p in tried if p.state == "failed"]:
+            return "failed", _told(failed[:1])
+    if bare or not proofs:
+        return "unproven", _told([p for tried in bare for p in tried]) or "nothing could be tried"
+    broken = [p for p in proofs if p.state in ("failed", "unproven")]
+    return ("partly", _told(broken)) if broken else ("proven", "")
+
+
+def _told(proofs: Iterable[Proof]) -> str:
+    return "; ".join(f"{p.action} {p.codec}: {p.reason}" for p in proofs)
 
 
 def is_success(findings: Iterable[Finding]) -> bool:

@@ -25,7 +25,7 @@ _LIBRARIES: Mapping[str, tuple[str, ...]] = {
 # As media servers set them: fast enough to be watched at once.
 _SPEED: Mapping[str, tuple[str, ...]] = {
     "libx264": ("-preset", "veryfast"),
-    "libx265": ("-preset", "veryfast", "-x265-params", "log-level=error"),
+    "libx265": ("-preset", "ultrafast", "-x265-params", "log-level=error"),
     "libvpx-vp9": ("-deadline", "realtime", "-cpu-used", "8", "-row-mt", "1"),
     "libsvtav1": ("-preset", "10"),
     "libaom-av1": ("-usage", "realtime", "-cpu-used", "8", "-row-mt", "1"),
@@ -35,7 +35,6 @@ _MASTER = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)"
 # Without its metadata tonemap_vaapi refuses a clip; these are a common screen's.
 _MAKING: Mapping[str, tuple[str, ...]] = {
     "libx264": ("-preset", "ultrafast"),
-    "libx265": ("-preset", "ultrafast", "-x265-params", "log-level=error"),
 }
 _HDR_MAKING = ("-preset", "ultrafast", "-x265-params", f"log-level=error:{_HDR}{_MASTER}")
 _BITRATES = {720: "4M", 1080: "8M", 2160: "25M"}

@@ -1,0 +1,91 @@
+"""Programs that run beside each other for a time, and one that is fed and read in bytes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from usenet.adapters import shell
+from usenet.domain.errors import SystemFailure
+
+# Counts up for ever; after Ctrl-C it says so and ends.
+COUNTS = "trap 'echo last; echo ended >&2; exit 255' INT; i=0; while :; do i=$((i+1)); echo $i; sleep 0.01; done"
+TICKS: list[str] = []
+DEAF = "trap '' INT TERM; echo 1; while :; do sleep 0.1; done"
+
+
+def together(*scripts: str, window: float = 0.3, grace: float = 5.0, patience: float = 20.0, begun=bool):
+    commands = [["sh", "-c", script] for script in scripts]
+    return shell.together(
+        commands, begun=begun, patience=patience, window=window, grace=grace, tick=lambda: TICKS.append("tick")
+    )
+
+
+def test_time_counts_from_when_all_have_begun() -> None:
+    seconds, (quick, late) = together(COUNTS, f"sleep 0.5; {COUNTS}")
+    assert seconds >= 0.3
+    assert TICKS
+    assert late.opened
+    assert len(quick.opened) > len(late.opened)  # it ran while the other had not begun
+    for one in (quick, late):
+        assert one.closed.startswith(one.opened)
+        assert len(one.closed) > len(one.opened)
+        assert (one.code, one.out[-5:], one.err) == (255, "last\n", "ended\n")
+
+
+def test_one_that_never_begins_is_waited_for_no_longer_than_said() -> None:
+    _, (silent,) = together("trap 'exit 3' INT; while :; do sleep 0.05; done", patience=0.2)
+    assert (silent.opened, silent.code) == ("", 3)
+
+
+def test_one_that_ends_by_itself_ends_the_waiting() -> None:
+    _, (failed,) = together("echo no >&2; exit 9", window=500, patience=500)
+    assert (failed.code, failed.err) == (9, "no\n")
+
+
+def test_one_that_does_not_hear_ctrl_c_is_killed() -> None:
+    _, (deaf,) = together(DEAF, grace=0.3)
+    assert deaf.code == -signal.SIGKILL
+
+
+def test_more_output_than_a_pipe_holds_stops_nobody() -> None:
+    script = "i=0; while [ $i -lt 4000 ]; do i=$((i+1)); echo 0123456789012345678901234567890123456789; done; exit 4"
+    _, (ran,) = together(script, window=500)
+    assert (ran.code, len(ran.out)) == (4, 4000 * 41)
+
+
+PROGRAM = """
+import sys
+from usenet.adapters import shell
+shell.together([["sh", "-c", sys.argv[1]]] * 2, begun=bool, patience=60, window=600, grace=9, tick=lambda: None)
+"""
+
+
+def test_ctrl_c_leaves_none_behind(tmp_path: Path) -> None:
+    script = f"echo $$ >> {tmp_path}/pids; {DEAF}"
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, script], stderr=subprocess.PIPE)
+    pids = tmp_path / "pids"
+    while not pids.exists() or pids.read_text().count("\n") < 2:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    for pid in pids.read_text().split():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid), 0)
+
+
+def test_bytes_go_in_and_come_out_as_they_are() -> None:
+    data = bytes(range(256)) * 1000
+    assert shell.piped(["sh", "-c", "cat; echo said >&2; exit 5"], data) == (5, data, "said\n")
+    assert shell.piped(["true"], data)[0] == 0  # one that does not read
+
+
+def test_one_that_is_late_is_killed() -> None:
+    with pytest.raises(SystemFailure, match="did not end within"):
+        shell.piped(["sleep", "600"], b"", timeout=0.2)
