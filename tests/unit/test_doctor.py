@@ -60,5 +60,8 @@ def test_the_exit_code_says_whether_something_is_wrong(home: Path, capsys: pytes
     assert run(["--home", str(home), "--json", "doctor"]) == 1
     document = json.loads(capsys.readouterr().out)
     assert {one["about"] for one in document} == {"settings", "engine", "stack", "services", "drives", "machine"}
+
+
+def test_without_a_stack_it_says_what_to_do(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--home", str(home / "none"), "doctor"]) == 4
     assert "usenet init" in capsys.readouterr().err
