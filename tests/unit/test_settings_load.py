@@ -53,6 +53,13 @@ LAUGHS = "\n".join(
             "1: profile",
             'expected one of auto, dedicated, high_performance, balanced, light, development or custom, found "fast"',
         ),
+        (
+            "storage: {webhook: hxxp://chat.example/token}",
+            "1: storage/webhook",
+            "expected an address that begins with https:// or http://, or ${NAME}, which is taken from .env, "
+            "found something else",
+        ),
+        ("storage: {webhook: [token]}", "1: storage/webhook", "expected text, found something else"),
         ("share: .nan", "1: share", 'expected a number, found ".nan"'),
         ("share: 1.5", "1: share", 'expected a number of at most 1, found "1.5"'),
         (

@@ -12,6 +12,7 @@ from usenet.adapters.settings.text import Node
 from usenet.domain.errors import ConfigError
 from usenet.domain.service import IMAGE, NAME
 from usenet.domain.settings import ZONE
+from usenet.domain.storage.alerts import ADDRESS
 
 Location = tuple[int | str, ...]
 
@@ -77,9 +78,10 @@ def _problem(error: Mapping[str, Any], root: Node, name: str) -> Problem:
     if error["type"] == "plain_secret":
         variable = str(location[-1]).upper()
         return Problem(place, path, str(error["msg"]), f"put {variable}=… into .env, and write here: ${{{variable}}}")
+    found = "something else" if location[-1:] in _UNSAID else _found(error["input"])
     if error["type"] == "value_error":
-        return Problem(place, path, f"{error['ctx']['error']}; found {_found(error['input'])}", hint)
-    return Problem(place, path, f"expected {_expected(error)}, found {_found(error['input'])}", hint)
+        return Problem(place, path, f"{error['ctx']['error']}; found {found}", hint)
+    return Problem(place, path, f"expected {_expected(error)}, found {found}", hint)
 
 
 def _unknown(word: str, known: tuple[str, ...]) -> tuple[str, str]:
@@ -107,11 +109,13 @@ _EXPECTED = {
     "literal_error": "one of {expected}",
     "string_pattern_mismatch": "text like {pattern}",
 }
+_UNSAID = {("webhook",)}  # what is there may be a secret as a whole
 _PATTERNS = {
     NAME: "small letters, digits and single dashes: media, sonarr-4k",
     r"^[A-Za-z_][A-Za-z0-9_]*$": "the name of a variable: TZ, MY_KEY",
     r"^0?[0-7]{3}$": "three octal digits: 002, 022 or 077",
     ZONE: "a zone name: Europe/Berlin",
+    ADDRESS: "an address that begins with https:// or http://, or ${NAME}, which is taken from .env",
     IMAGE: "an image with its version: caddy:2.8, lscr.io/linuxserver/sonarr:4.0",
 }
 

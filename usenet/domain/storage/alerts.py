@@ -9,10 +9,11 @@ from pydantic import Field
 if TYPE_CHECKING:
     from usenet.domain.storage.events import Event
 
+ADDRESS = r"^(https?://[^\s/]+[^\s]*|\$\{[A-Za-z_]\w*\})?$"
 Webhook = Annotated[
     str,
     Field(
-        pattern=r"^(https?://[^\s/]+[^\s]*|\$\{[A-Za-z_]\w*\})?$",
+        pattern=ADDRESS,
         description="address that gets a POST when a drive comes or goes; ${NAME} is taken from .env",
     ),
 ]
