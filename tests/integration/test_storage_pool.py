@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -108,7 +109,9 @@ def test_a_crashed_mergerfs_comes_back_in_the_running_container(bench: Bench, ho
     crash(home)
     assert inside(container, f"cat {POOL}/media/film")[0] != 0
     assert home.json("storage", "pool", "show")["mounted"] is False
-    home.run("services", "up")
+    found = json.loads(home.run("--json", "storage", "check", code=1).stdout)["problems"]
+    assert {"about": "pool", "what": "it is not mounted", "cure": "usenet storage check --fix"} in found
+    home.run("storage", "check", "--fix", code=None)
     assert inside(container, f"cat {POOL}/media/film && echo y >{POOL}/media/next") == (0, "x")
     assert home.containers() == before
 

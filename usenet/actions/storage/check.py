@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from usenet.actions.storage import change, inside, layout
+from usenet.actions.storage import change, inside, layout, settling
 from usenet.actions.storage.shelf import Shelf, observe
 from usenet.adapters import files, mounts
 from usenet.adapters.home import Home
@@ -53,12 +53,13 @@ def look(home: Home, *, deep: bool = False) -> Checked:
     """
     shelf = observe(home.require())
     table = mounts.look()
-    planned = converge(shelf.drives, shelf.seen)
+    planned, pool = converge(shelf.drives, shelf.seen), settling.planned(shelf)
     tree_problems, missing, repairs = _tree(shelf)
     deep_problems, below, late = _deep(shelf) if deep else ((), (), ())
     within, notes = inside.look(shelf, table, _usable(shelf))
     problems = (
         *checks.of_steps(planned, shelf.seen),
+        *checks.of_steps(pool, shelf.seen),
         *checks.of_markers(shelf.drives, shelf.seen),
         *checks.of_mounts(_silent(shelf, table)),
         *tree_problems,
@@ -66,7 +67,11 @@ def look(home: Home, *, deep: bool = False) -> Checked:
         *within,
     )
     return Checked(
-        problems=problems, notes=(*notes, *late), steps=planned.steps, missing=missing, repairs=(*repairs, *below)
+        problems=problems,
+        notes=(*notes, *late),
+        steps=(*planned.steps, *pool.steps),
+        missing=missing,
+        repairs=(*repairs, *below),
     )
 
 

@@ -9,7 +9,18 @@ from posixpath import commonpath
 from usenet.domain.storage.converge import Converged, drive_of
 from usenet.domain.storage.intent import DriveSettings
 from usenet.domain.storage.seen import Seen
-from usenet.domain.storage.steps import BindDirectory, Detach, Guard, MountDrive, Persist, Share, Step, Unmount
+from usenet.domain.storage.steps import (
+    BindDirectory,
+    Detach,
+    Guard,
+    MountDrive,
+    MountPool,
+    Persist,
+    SetPool,
+    Share,
+    Step,
+    Unmount,
+)
 
 FIX = "usenet storage check --fix"
 
@@ -82,6 +93,10 @@ def _wrong(step: Step, seen: Seen) -> str:  # noqa: PLR0911 - one for each step
             return "" if held and held.held else "its empty mountpoint is not guarded: services would write into it"
         case MountDrive() | BindDirectory():
             return "it is there and not mounted"
+        case MountPool():
+            return "it is not mounted"
+        case SetPool():
+            return "it consists of other drives, or puts new files elsewhere, than usenet.yaml says"
         case Unmount():
             return "it is mounted otherwise than usenet.yaml says"
         case Detach(because=because):
