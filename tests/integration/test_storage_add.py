@@ -145,7 +145,12 @@ def test_a_drive_of_another_stack_is_left_alone_unless_it_is_taken_over(
     assert marker.read_text() == text
     drives.call("umount", str(marker.parent))  # as at its own machine, before it is carried to the other
     other.run("storage", "add", drive.device, "--name", "mine", "--adopt")
-    assert (other.home / "data" / "drives" / "mine" / ".usenet-drive.json").read_text() != text
+    taken = (other.home / "data" / "drives" / "mine" / ".usenet-drive.json").read_text()
+    assert taken != text
+    drives.call("mount", drive.device, str(marker.parent))  # as fstab does, which knows no markers
+    home.run("storage", "remove", "films")
+    assert str(marker.parent) not in drives.mounted()
+    assert (other.home / "data" / "drives" / "mine" / ".usenet-drive.json").read_text() == taken
 
 
 def test_two_drives_with_one_uuid_are_both_refused(bench: Bench, home: Stack) -> None:

@@ -70,12 +70,14 @@ class Machine(Kernel):
     def remove(self, name: str) -> Iterator[None]:
         seen = self.seen()
         held, own = seen.places[name].held, mark(name, self.settings[name], seen)
+        uuid = self.settings[name].uuid
         self.sweep()
         if held and held.alive:
             yield from self.take(Unmount(target=seen.target(name)))
         self.settings = {one: drive for one, drive in self.settings.items() if one != name}
         yield
-        if held and held.alive and held.marker and not held.read_only and own:
+        ours = held and held.alive and held.marker and held.marker.whose == (STACK, uuid)
+        if held and ours and not held.read_only and own:
             yield from self.take(unmark(own))
         yield from self.apply()
 
@@ -146,7 +148,11 @@ class Machine(Kernel):
         try:
             if one is None or one.read_only or one.empty or (isinstance(one.of, Disk) and one.of.full_or_dying):
                 raise Refused(f"{place}: can't be written")
-            one.of.marker = step.marker if isinstance(step, Mark) else ""
+            there, wanted = known(one.of.marker), known(step.marker)
+            if isinstance(step, Mark):
+                one.of.marker = step.marker
+            elif there and wanted and there.whose == wanted.whose:
+                one.of.marker = ""
         except Refused:
             self.unmount(place)
             raise
@@ -159,7 +165,7 @@ class Machine(Kernel):
         one = self.top(place)
         found = known(one.of.marker) if one and not one.empty else None
         wanted = read(step.marker)
-        if one is None or (wanted and (found is None or (found.stack, found.uuid) != (wanted.stack, wanted.uuid))):
+        if one is None or (wanted and (found is None or found.whose != wanted.whose)):
             self.unmount(place)
             raise Refused(f"{step.name}: the marker is not its own")
         if not self.top(step.target):

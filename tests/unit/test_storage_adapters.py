@@ -16,10 +16,12 @@ from usenet.actions.storage import rights, status
 from usenet.adapters import shell
 from usenet.adapters.home import Home
 from usenet.adapters.mounts import Mounted
-from usenet.adapters.storage import fstab, guards, look, markers
+from usenet.adapters.storage import fstab, guards, look, markers, mounting
 from usenet.cli.main import run
 from usenet.domain.errors import SystemFailure
 from usenet.domain.host import Mount
+from usenet.domain.storage.marker import FILE, Marker, text
+from usenet.domain.storage.steps import Unmark
 
 
 def test_our_lines_change_and_no_other_byte_does(tmp_path: Path) -> None:
@@ -197,3 +199,26 @@ def test_storage_status_asks_nobody_for_longer_than_it_has(tmp_path: Path, monke
     assert {"lsblk", "test", "stat", "head"} <= asked.keys()
     assert max(asked.values()) <= status.PATIENCE
     assert status.PATIENCE + status.SIZE_PATIENCE < 1.5
+
+
+@pytest.mark.parametrize(
+    ("there", "stays"),
+    [
+        (Marker(stack="ours", name="films", uuid="u"), False),
+        (Marker(stack="ours", name="as it was called", uuid="u"), False),
+        (Marker(stack="theirs", name="films", uuid="u"), True),
+        (Marker(stack="ours", name="films", uuid="of another drive"), True),
+    ],
+)
+def test_only_the_marker_that_is_meant_is_taken_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: Marker, stays: bool
+) -> None:
+    """Another drive may have the device's name since the machine was looked at."""
+    place = tmp_path / f"films.{os.getpid()}"
+    place.mkdir()
+    (place / FILE).write_text(text(there))
+    monkeypatch.setattr(mounting, "HIDDEN", tmp_path)
+    monkeypatch.setattr(mounting, "_mount", lambda *_: None)
+    meant = text(Marker(stack="ours", name="films", uuid="u"))
+    mounting.unmark(Unmark(name="films", source="/dev/sda1", type="ext4", options=(), marker=meant))
+    assert (place / FILE).exists() == stays

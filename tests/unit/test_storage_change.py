@@ -14,7 +14,7 @@ from tests.unit.storage_kernel import DRIVES, Directory, Disk, known
 from tests.unit.storage_model import Machine, foreign, run
 from tests.unit.storage_settled import settled, shown, without_markers
 from usenet.domain.errors import SystemFailure, ValidationError
-from usenet.domain.storage.steps import Guard, MountDrive, Step, Unmount
+from usenet.domain.storage.steps import Guard, MountDrive, Step, Unmark, Unmount
 
 
 @pytest.fixture
@@ -163,6 +163,16 @@ def test_a_drive_that_is_only_read_keeps_whatever_marker_it_has(desk: Callable[.
     assert shown(made.machine)["theirs"] == "B"
     made.remove("theirs")
     assert disk(made, "B").marker == foreign("u-b")
+
+
+def test_the_marker_of_another_stack_stays_when_the_drive_leaves(desk: Callable[..., Desk]) -> None:
+    """It was taken over, came back, and fstab mounted it, which knows no markers."""
+    made = desk()
+    disk(made, "A").marker = foreign("u-a")
+    made.refuse = lambda step: None if not isinstance(step, Unmark) else pytest.fail(f"it is not ours: {step}")
+    made.remove("films")
+    assert shown(made.machine) == {}
+    assert disk(made, "A").marker == foreign("u-a")
 
 
 def failing(name: str, kind: type[Step]) -> Callable[[Step], None]:

@@ -339,7 +339,7 @@ STEPS: list[tuple[Step, str]] = [
     (Share(path="/d"), "make /d a shared mount"),
     (Guard(path="/d/x"), "make the mountpoint /d/x"),
     (Mark(name="x", source="/dev/sda1", type="ext4", options=(), marker=""), "write the marker of x onto /dev/sda1"),
-    (Unmark(name="x", source="/dev/sda1", type="ext4", options=()), "take the marker of x off /dev/sda1"),
+    (Unmark(name="x", source="/dev/sda1", type="ext4", options=(), marker=""), "take the marker of x off /dev/sda1"),
     (
         MountDrive(name="x", device="/dev/sda1", type="ext4", options=("ro",), target="/d/x"),
         "mount /dev/sda1 (ext4, ro)",

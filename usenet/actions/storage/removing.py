@@ -59,8 +59,10 @@ def _leaving(shelf: Shelf, name: str) -> tuple[tuple[Step, ...], tuple[Step, ...
     if name not in shelf.drives:
         there = ", ".join(shelf.drives) or "none"
         raise ValidationError(f"there is no drive {name!r} in the stack", hint=f"there is: {there}")
-    held = shelf.seen.places[name].held
+    held, drive = shelf.seen.places[name].held, shelf.drives[name]
     if not (held and held.alive):
         return (), ()
-    own = mark(name, shelf.drives[name], shelf.seen) if held.marker and not held.read_only else None
+    # fstab mounts whatever has the UUID: the marker may be that of a stack that took the drive over.
+    ours = held.marker and held.marker.whose == (shelf.seen.stack, drive.uuid) and not held.read_only
+    own = mark(name, drive, shelf.seen) if ours else None
     return (Unmount(target=shelf.seen.target(name)),), (unmark(own),) if own else ()

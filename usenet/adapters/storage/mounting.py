@@ -35,9 +35,12 @@ def mark(step: Mark) -> None:
 
 
 def unmark(step: Unmark) -> None:
-    """Take the marker away, out of sight."""
+    """Take the marker away, out of sight; one that is another's stays: the drive is another, or another stack's now."""
     with _opened(step) as place:
-        markers.remove(place)
+        there, alive = markers.look(place)
+        wanted = read(step.marker)
+        if not alive or (there and wanted and there.whose == wanted.whose):
+            markers.remove(place)
 
 
 def give(step: Give) -> None:
@@ -124,7 +127,7 @@ def _check(place: Path, step: MountDrive | BindDirectory) -> None:
             f"{step.name} has no marker: it was emptied, or is another drive with the same UUID",
             hint=f"look at it; if it is the right one: {again}",
         )
-    if (there.stack, there.uuid) != (wanted.stack, wanted.uuid):
+    if there.whose != wanted.whose:
         raise ValidationError(
             f"the marker on {step.name} is another stack's or another drive's ({there.name})",
             hint=f"if it is yours now, take it over: {again} --adopt",

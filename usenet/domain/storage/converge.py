@@ -153,7 +153,7 @@ def _gone(drive: DriveSettings, held: Held, seen: Seen) -> str:
         # Somebody may have deleted it. That the drive is the one, only its serial tells then; of a directory, nothing.
         same = any(one.drive.serial == drive.serial for one in seen.twins(drive.uuid) if held.source in one.devices)
         return "" if same else "it has no marker"
-    return "its marker is another drive's" if (held.marker.stack, held.marker.uuid) != (seen.stack, drive.uuid) else ""
+    return "its marker is another drive's" if held.marker.whose != (seen.stack, drive.uuid) else ""
 
 
 def _moved(drive: DriveSettings, held: Held, seen: Seen) -> str:
@@ -193,7 +193,7 @@ def give(name: str, drive: DriveSettings, seen: Seen) -> Give | None:
 
 def unmark(step: Mark) -> Unmark:
     """What undoes a mark."""
-    return Unmark(name=step.name, source=step.source, type=step.type, options=step.options)
+    return Unmark(name=step.name, source=step.source, type=step.type, options=step.options, marker=step.marker)
 
 
 def _marker(name: str, drive: DriveSettings, seen: Seen) -> str:

@@ -16,6 +16,11 @@ class Marker:
     name: str
     uuid: str = ""
 
+    @property
+    def whose(self) -> tuple[str, str]:
+        """What tells one drive from every other; it may be called something else by now."""
+        return self.stack, self.uuid
+
 
 def text(marker: Marker) -> str:
     """The bytes of the file."""

@@ -48,12 +48,13 @@ class Give:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unmark:
-    """Take our marker off a filesystem that left the stack, out of sight."""
+    """Take the marker off a filesystem that left the stack, out of sight, if it is `marker` still."""
 
     name: str
     source: str
     type: str
     options: tuple[str, ...]
+    marker: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
