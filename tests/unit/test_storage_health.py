@@ -224,6 +224,7 @@ def _usb(root: Path, *drives: str) -> Path:
         tree |= {f"{place}/block/{name}/device": {"link": "../.."}}
         tree |= {f"class/block/{name}": {"link": f"../../{place}/block/{name}"}}
         tree |= {f"class/block/{name}1": {"link": f"../../{place}/block/{name}/{name}1"}}
+        plant({name: ""}, root.parent / "dev")
     return plant(tree, root)
 
 
@@ -241,7 +242,7 @@ def _written(root: Path) -> list[str]:
 
 def test_a_usb_drive_is_stopped_and_loses_its_power(tmp_path: Path, flushed: Path) -> None:
     root = _usb(tmp_path / "sys", "sdb")
-    told = eject.power_down("/dev/sdb", (), root)
+    told = eject.power_down("/dev/sdb", (), root, tmp_path / "dev")
     assert "can be pulled" in told
     assert flushed.read_text() == "--flushbufs /dev/sdb\n"
     assert _written(root) == ["1-1:1.0/host2/sdb/delete", "remove"]
@@ -249,7 +250,7 @@ def test_a_usb_drive_is_stopped_and_loses_its_power(tmp_path: Path, flushed: Pat
 
 def test_a_neighbour_on_the_same_port_keeps_its_power(tmp_path: Path, flushed: Path) -> None:
     root = _usb(tmp_path / "sys", "sdb", "sdc")
-    assert "keeps its power for sdc" in eject.power_down("/dev/sdb", (), root)
+    assert "keeps its power for sdc" in eject.power_down("/dev/sdb", (), root, tmp_path / "dev")
     assert _written(root) == ["1-1:1.0/host2/sdb/delete"]
 
 
@@ -260,7 +261,7 @@ def test_nothing_is_stopped_that_is_mounted_or_open(tmp_path: Path, flushed: Pat
         eject.power_down("/dev/sdb", (mounted,), root)
     (root / "class/block/sdb1/holders/dm-0").mkdir(parents=True)
     with pytest.raises(SystemFailure, match="dm-0 is open on it"):
-        eject.power_down("/dev/sdb", (), root)
+        eject.power_down("/dev/sdb", (), root, tmp_path / "dev")
     assert _written(root) == []
     assert not flushed.exists()
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from usenet.adapters import shell
 from usenet.adapters.mounts import Mounted
 from usenet.domain.errors import SystemFailure
 
-SYS = Path("/sys")
+SYS, DEV = Path("/sys"), Path("/dev")
 PATIENCE = 60.0
 
 
-def power_down(device: str, table: tuple[Mounted, ...], sys: Path = SYS) -> str:
+def power_down(device: str, table: tuple[Mounted, ...], sys: Path = SYS, dev: Path = DEV) -> str:
     """Write out what a whole drive (/dev/sdb) has in its cache, stop it, and take the power from its port; in words.
 
-    Empty where this machine can't: it is no USB drive. SystemFailure when something of it is still mounted or open,
-    and then nothing was done. `table`: what is mounted now.
+    Empty where this machine can't: it is no USB drive. SystemFailure when something of it is still mounted, swapped to
+    or part of something else, and then nothing was done. `table`: what is mounted now.
     """
     block = sys / "class/block" / Path(device).name
     port = _port(block)
@@ -34,12 +37,31 @@ def power_down(device: str, table: tuple[Mounted, ...], sys: Path = SYS) -> str:
             f"{device} is not powered down: {', '.join(above)} is open on it", hint="close it: cryptsetup close NAME"
         )
     neighbours = [one.name for one in _drives(port, sys) if one.name != block.name]
-    shell.checked(("blockdev", "--flushbufs", device), timeout=PATIENCE)
-    _write(block.resolve() / "device" / "delete")  # the kernel lets the drive write out its own cache and stops it
+    with _taken(dev / block.name):
+        shell.checked(("blockdev", "--flushbufs", device), timeout=PATIENCE)
+        _write(block.resolve() / "device" / "delete")  # the kernel lets the drive write its own cache and stops it
     if neighbours:
         return f"{device} is stopped; its port keeps its power for {', '.join(neighbours)}"
     _write(port / "remove")
     return f"{device} is stopped and without power: it can be pulled"
+
+
+@contextmanager
+def _taken(device: Path) -> Iterator[None]:
+    """Have a drive with its partitions to ourselves, as a mount or swap space has. SystemFailure: somebody has."""
+    try:
+        taken = os.open(device, os.O_RDONLY | os.O_EXCL | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as failure:
+        if failure.errno == errno.EBUSY:
+            raise SystemFailure(
+                f"{device} is not powered down: it is in use, as swap space, part of an array, or out of our sight",
+                hint="look at: cat /proc/swaps /proc/mdstat; lsblk",
+            ) from failure
+        raise SystemFailure(f"{device} can't be opened: {failure.strerror}", hint="run it with sudo") from failure
+    try:
+        yield
+    finally:
+        os.close(taken)
 
 
 def _parts(block: Path) -> tuple[str, ...]:
