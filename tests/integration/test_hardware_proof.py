@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,10 @@ from tests.integration.conftest import Stack, docker, free_port, interrupt
 from usenet.actions.hardware import Looking
 from usenet.cli import main
 from usenet.cli.flags import FLAGS, Flags
+from usenet.domain.hardware import transcoding
+from usenet.domain.hardware.transcoding import SOFTWARE
 from usenet.domain.host import Gpu, Node
+from usenet.domain.plan import Encoder
 
 pytestmark = pytest.mark.engine
 
@@ -76,6 +80,17 @@ def test_what_can_not_be_tried_is_no_success(coder: Stack) -> None:
     assert {state for state, _ in told.values()} == {"unproven"}
     assert "usenet services up coder" in told["coder"][1]
     assert told["bare"][1] == "there is no ffmpeg in usenet-test/web:1"
+
+
+@pytest.mark.parametrize("kind", ["vaapi", "nvenc", "qsv"])
+def test_pictures_of_software_do_not_pass_the_filter_that_proves_a_card(ffmpeg_image: str, kind: Any) -> None:
+    def code(*chain: str) -> int:
+        made = ("-f", "lavfi", "-i", "testsrc2=size=320x180", "-frames:v", "2", *chain, "-f", "null", "-")
+        run = ("docker", "run", "--rm", "--network", "none", "--entrypoint", "ffmpeg", ffmpeg_image, *made)
+        return subprocess.run(run, capture_output=True, timeout=120).returncode
+
+    assert code(*transcoding.filters(SOFTWARE, "h264", on_card=True)) == 0
+    assert code(*transcoding.filters(Encoder(kind=kind), "h264", on_card=True)) == 1
 
 
 class Here:

@@ -115,6 +115,7 @@ def test_the_matrix() -> None:
     [
         (VAAPI, "transcode", "vp9", ALL, "no vp9 encoder of the kind vaapi"),
         (replace(VAAPI, encode=("h264",)), "transcode", "hevc", ALL, "does not encode"),
+        (replace(NVENC, encode=()), "transcode", "hevc-10", ALL, "does not encode"),
         (replace(NVENC, decode=("h264",)), "decode", "av1", ALL, "does not decode"),
         (SOFTWARE, "transcode", "hevc-10", replace(ALL, encoders=ALL.encoders - {"libx265"}), "to make a hevc-10 clip"),
         (VAAPI, "tonemap", "h264", replace(ALL, filters=frozenset()), "no filter tonemap_vaapi"),
@@ -128,6 +129,8 @@ def test_what_can_not_run_is_listed_with_the_reason(
     ]
     assert said in benchmark.obstacle(case, device, offers)
     assert not benchmark.obstacle(Case("software", "transcode", "h264", 1080), SOFTWARE, ALL)
+    told = replace(NVENC, encode=("h264", "hevc"))  # NVIDIA's library says nothing of ten bits
+    assert not benchmark.obstacle(Case("nvenc", "transcode", "hevc-10", 1080), told, ALL)
 
 
 def test_each_clip_is_made_once_and_before_it_is_read() -> None:

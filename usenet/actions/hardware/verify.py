@@ -17,11 +17,10 @@ from usenet.adapters.stack import Transcoder
 from usenet.domain.errors import SystemFailure, UsenetError
 from usenet.domain.hardware import proof, transcoding
 from usenet.domain.hardware.benchmark import Offers
-from usenet.domain.hardware.proof import Action, Finding, Proof, Record
+from usenet.domain.hardware.proof import EXTRA, OWN, Action, Finding, Proof, Record
 from usenet.domain.hardware.transcoding import SOFTWARE
 from usenet.domain.plan import Grant
 
-OWN, EXTRA = "its container", "a container made to try it"
 SECONDS = 60.0  # for one decode or encode of two seconds of film
 Tell = Callable[[str], None]
 

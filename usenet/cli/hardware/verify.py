@@ -56,15 +56,18 @@ def _rows(finding: Finding) -> Iterator[tuple[object, ...]]:
 
 def _told(finding: Finding) -> None:
     """What it means, in a sentence; a failure is loud, and names what is done instead."""
+    from usenet.domain.hardware.proof import OWN
+
     name, gpu, tried = finding.service, finding.encoder.gpu, finding.where
     if finding.state == "proven" and not gpu:
         console.line(f"{name}: software transcodes, as planned; no card was granted, and none is proven")
     elif finding.state == "proven":
-        again = "" if tried == "its container" else "; it lost the card, and gets it back with: usenet deploy"
+        again = "" if tried == OWN else "; it lost the card, and gets it back with: usenet deploy"
         console.line(f"{name}: {gpu} transcodes in {tried}{again}")
     elif finding.state == "failed" and gpu:
         console.problem(f"{name}: {gpu} DOES NOT TRANSCODE in {tried}: {finding.reason}")
-        console.problem(f"{name} falls back to software with: usenet deploy", mark="hint:")
+        instead = "falls back to software with: usenet deploy" if tried == OWN else "goes on with software"
+        console.problem(f"{name} {instead}", mark="hint:")
     elif finding.state == "failed":
         console.problem(f"{name}: SOFTWARE DOES NOT TRANSCODE in {tried}: {finding.reason}")
     elif finding.state == "partly":

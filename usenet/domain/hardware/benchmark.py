@@ -135,7 +135,7 @@ def obstacle(case: Case, device: Encoder, offers: Offers) -> str:
         return "" if transcoding.on_card(device, case.codec) else "the card does not decode it"
     if not transcoding.encoder(device.kind, case.codec, offers.encoders):
         return f"this ffmpeg has no {case.codec} encoder of the kind {device.kind}"
-    if device.encode is not None and case.codec not in device.encode:
+    if not transcoding.may_encode(device, case.codec):
         return "the card does not encode it"
     if case.work == "tonemap" and not any(offers.filters.issuperset(needed) for needed, _ in _way(case)):
         return f"this ffmpeg has no filter {case.how}"

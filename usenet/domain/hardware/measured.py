@@ -12,7 +12,13 @@ _MAPPING = re.compile(r"Stream #\S+ -> #\S+ \((\S+) \((\S+)\) -> (\S+) \((\S+)\)
 _PROBLEM = re.compile(r"^(?:\[[^\]]* @ 0x[0-9a-f]+\] )*\[(?:error|fatal|panic)\] (.+)$", re.MULTILINE)
 _PROGRESS = re.compile(r"^[a-z0-9_]+=\s*\S+$")
 # Lines that follow from another one and say less.
-_ECHOES = ("Conversion failed", "Error while filtering", "Error reinitializing filters", "Failed to inject frame")
+_ECHOES = (
+    "Conversion failed",
+    "Error while filtering",
+    "Error reinitializing filters",
+    "Failed to inject frame",
+    "Error while processing",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from usenet.domain.service import Service
 from usenet.domain.settings import ServiceSettings, Settings
 from usenet.domain.tuning import image
 
+OWN, EXTRA = "its container", "a container made to try it"
 PICTURES = 48
 KILLED = 137  # what an engine says of a process that got SIGKILL
 HEIGHT = 720
@@ -41,7 +42,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A service with what was proven of its encoder. `where`: its own container, or one made for this alone."""
+    """A service with what was proven of its encoder. `where`: OWN, or EXTRA: made for this alone."""
 
     service: str
     encoder: Encoder

@@ -170,6 +170,12 @@ def on_card(device: Encoder, codec: str) -> bool:
     return device.kind == "software" or device.decode is None or codec in device.decode
 
 
+def may_encode(device: Encoder, codec: str) -> bool:
+    """Whether trying is worth it: NVIDIA's library does not tell of ten bits, and some cards can't be asked at all."""
+    known = device.encode
+    return known is None or codec in known or (device.kind == "nvenc" and family(codec) in known)
+
+
 def quality(made: str, source: str, *, vmaf: bool, pictures: int) -> tuple[str, ...]:
     """Compare the first pictures of two files, decoded in software."""
     same = "[0:v]settb=AVTB,setpts=PTS-STARTPTS[a];[1:v]settb=AVTB,setpts=PTS-STARTPTS[b];[a][b]"
