@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from usenet.cli import console
 from usenet.cli.flags import FLAGS
 from usenet.cli.noun import Noun
@@ -12,7 +14,7 @@ app = Noun(help="Watch over the stack all the time.")
 
 @app.command()
 def run() -> None:
-    """Watch the drives, as storage watch does. For whatever starts programs on this machine."""
+    """Watch the drives, as storage watch does; for whatever starts programs on this machine."""
     from usenet.cli.storage.watch import attend
 
     attend()
@@ -31,9 +33,34 @@ def install() -> None:
         elif FLAGS.dry_run:
             console.line(f"write {done.path}:")
             console.line(done.text)
-            for words in done.commands:
-                console.line(" ".join(words))
+            _lines(done.commands)
         else:
+            for one in done.replaced:
+                console.say(f"{one}: removed, the stack has another name now")
             console.say(f"{done.unit}: installed; its log: journalctl -u {done.unit}")
 
     console.show(done, human)
+
+
+@app.command()
+def remove() -> None:
+    """End the agent of this stack, and let systemd forget it."""
+    from usenet.actions import agent
+
+    done = agent.remove(home(), dry_run=FLAGS.dry_run)
+
+    def human() -> None:
+        if not done.units:
+            console.say("systemd has no agent of this stack")
+        elif FLAGS.dry_run:
+            _lines(done.commands)
+        else:
+            for one in done.units:
+                console.say(f"{one}: removed")
+
+    console.show(done, human)
+
+
+def _lines(commands: Iterable[Sequence[str]]) -> None:
+    for words in commands:
+        console.line(" ".join(words))

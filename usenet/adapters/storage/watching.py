@@ -82,7 +82,7 @@ def alone(home: Home) -> Iterator[None]:
         os.close(descriptor)
         raise UsenetError(
             f"the drives of this stack are watched already, by process {who}",
-            hint="one watch is enough; see: systemctl status usenet-agent",
+            hint="one watch is enough; if systemd runs it: systemctl status 'usenet-*-agent'",
             where=str(path),
         ) from held
     try:
