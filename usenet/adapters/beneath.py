@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from secrets import token_hex
 
+from usenet.adapters import leftovers
 from usenet.adapters.refusals import in_words
 
 _ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -42,11 +43,13 @@ def write(
 ) -> None:
     """Put a file at `relative` below `root`, atomically and durably; directories on the way are made for `owner`.
 
-    A link or another thing of that name is replaced, never followed. SystemFailure, in words, where it can't be.
+    A link or another thing of that name is replaced, never followed; what writers who were killed left in its
+    directory is removed. SystemFailure, in words, where it can't be.
     """
     place = PurePosixPath(relative)
-    temporary = f".{place.name}.{token_hex(4)}.new"
+    temporary = leftovers.temporary(Path(f"{place.name}.{token_hex(4)}")).name
     with in_words(root / relative, len(content)), _entered(root, place.parts[:-1], owner or (-1, -1)) as directory:
+        leftovers.remove(Path(f"/proc/self/fd/{directory}"))
         descriptor = os.open(temporary, _MAKE, mode, dir_fd=directory)
         try:
             with os.fdopen(descriptor, "wb") as file:

@@ -1,11 +1,14 @@
-"""The marker on a drive, read without waiting for a drive that does not answer."""
+"""The marker on a drive, read without waiting for a drive that does not answer.
+
+A drive is anybody's: what is a link, a pipe or a directory of that name there leads nowhere and holds nobody up.
+"""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
 
-from usenet.adapters import files, shell
+from usenet.adapters import beneath, shell
 from usenet.domain.errors import SystemFailure
 from usenet.domain.storage.marker import FILE, Marker, read
 
@@ -17,7 +20,8 @@ def look(root: Path, patience: float | None = None) -> tuple[Marker | None, bool
     end = time.monotonic() + (PATIENCE if patience is None else patience)
     try:
         # Another process reads, so that a drive that hangs stops that one and not us.
-        done = shell.run(("head", "-c", "4096", "--", str(root / FILE)), timeout=end - time.monotonic())
+        ask = ("dd", f"if={root / FILE}", "iflag=nofollow,nonblock", "bs=4096", "count=1", "status=none")
+        done = shell.run(ask, timeout=end - time.monotonic())
     except SystemFailure:
         return None, False
     return (read(done.out), True) if done.ok else (None, _answers(root, end))
@@ -36,5 +40,5 @@ def remove(root: Path) -> None:
 
 
 def write(root: Path, text: str) -> None:
-    """Write the marker. SystemFailure when the drive is full, read-only or dead."""
-    files.write(root / FILE, text, mode=0o644)
+    """Write the marker, in place of what has its name. SystemFailure when the drive is full, read-only or dead."""
+    beneath.write(root, FILE, text.encode())

@@ -29,11 +29,14 @@ def look(paths: Sequence[str]) -> dict[str, Entry | None]:
 
 
 def fresh(root: str) -> bool:
-    """Whether a filesystem is as mkfs made it: root's, with nothing but an empty lost+found, and our marker."""
+    """Whether a filesystem is as mkfs made it: root's, with nothing but an empty lost+found, and our marker.
+
+    The marker may be one that a run that was killed did not finish.
+    """
     entry = look([root])[root]
     if entry is None or (entry.uid, entry.gid) != (0, 0):
         return False
-    mkfs = ("!", "(", "-name", "lost+found", "-type", "d", ")", "!", "-name", FILE)
+    mkfs = ("!", "(", "-name", "lost+found", "-type", "d", ")", "!", "-name", FILE, "!", "-name", f".{FILE}.*~")
     done = shell.run(("find", root, "-mindepth", "1", "-maxdepth", "2", *mkfs, "-print", "-quit"), timeout=PATIENCE)
     return done.ok and not done.out
 
