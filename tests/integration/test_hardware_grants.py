@@ -125,3 +125,33 @@ def test_a_card_by_cdi_arrives(stack: Stack, capsys: pytest.CaptureFixture[str],
         assert inside(stack, "coder", "echo $CDI_CAME") == "yes"
     finally:
         spec.unlink()
+
+
+def test_an_application_is_told_of_its_card_before_it_starts_and_only_when_that_changes(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.stack.service(
+        "coder",
+        wants={"encoder": True, "memory": "16M"},
+        config={"config": "/config"},
+        encoding="config/config/encoding.xml",
+    )
+    file = here.stack.home / "config/coder/config/config/encoding.xml"
+    assert f"tell coder to transcode by vaapi: {file}" in here.run("services", "up", "--dry-run")
+    assert not file.exists()
+    here.run("services", "up")
+    seen = inside(here.stack, "coder", "cat /config/config/encoding.xml")
+    assert "<HardwareAccelerationType>vaapi<" in seen
+    assert f"<VaapiDevice>{node(here)}<" in seen
+    assert file.stat().st_uid == 1000
+
+    off = file.read_text().replace("vaapi</Hard", "none</Hard")  # a person turns it off in the application
+    file.write_text(off)
+    here.run("services", "up")
+    assert file.read_text() == off
+
+    file.write_text(seen)
+    looked = Looking.host
+    monkeypatch.setattr(Looking, "host", lambda self: dataclasses.replace(looked(self), gpus=()))
+    here.run("deploy")
+    assert "<HardwareAccelerationType>none<" in file.read_text()

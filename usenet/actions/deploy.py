@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from usenet.actions import ours, starting
+from usenet.actions import encoding, ours, starting
 from usenet.actions.plan import Decision, Situation
 from usenet.adapters import engine, files, images, secrets, settings, stack
 from usenet.adapters.home import Home
@@ -14,7 +14,7 @@ from usenet.domain import meant, order, steps
 from usenet.domain.errors import ConfigError, SystemFailure, UsenetError, ValidationError
 from usenet.domain.plan import Plan
 from usenet.domain.starting import Progress
-from usenet.domain.steps import Create, GetImage, MakeDirectories, MakeSecrets, Step, WriteStack
+from usenet.domain.steps import Create, GetImage, MakeDirectories, MakeSecrets, Step, WriteEncoding, WriteStack
 
 Say = Callable[[str], None]
 Watch = Callable[[Mapping[str, Progress]], None]
@@ -46,6 +46,7 @@ def preparation(situation: Situation, decision: Decision) -> tuple[Step, ...]:
         if grant.image not in situation.observed.images:
             absent.setdefault(grant.image, GetImage(grant.service, grant.image, grant.build))
     result += absent.values()
+    result += encoding.steps(home, plan, situation.catalog)
     if write := _difference(home, decision):
         result.append(write)
     return tuple(result)
@@ -80,6 +81,8 @@ def prepare(situation: Situation, decision: Decision, say: Say) -> tuple[Step, .
             case GetImage(_, reference, build):
                 base = base or images.base(say)
                 images.build(build, tag=reference, base=base, report=say)
+            case WriteEncoding():
+                encoding.write(situation.home, step, decision.plan)
             case WriteStack(_, removed):
                 stack.write(situation.home, decision.stack.files, removed)
             case _:

@@ -129,6 +129,7 @@ class Service(Model):
     health: Health = Health()
     backup: Backup = Backup()
     ffmpeg: str = Field(default="", pattern=r"^(/.*|[a-z][a-z-]*)?$", description="what transcodes inside the image")
+    encoding: str = Field(default="", description="Jellyfin's encoding options, below config/<service>")
     retired: str = Field(default="", description="why and since when; empty: current")
     replaced_by: str = ""
     note: str = Field(default="", max_length=160)

@@ -45,6 +45,16 @@ class WriteStack:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteEncoding:
+    """Tell an application of the card that its service is given: the whole text of a file of its configuration."""
+
+    service: str
+    path: str
+    text: str
+    encoder: str
+
+
+@dataclass(frozen=True, slots=True)
 class Create:
     """Make the containers of these, anew where something changed, and start none; remove those of `off`.
 
@@ -70,7 +80,7 @@ class Wait:
     services: tuple[str, ...]
 
 
-Step = MakeDirectories | MakeSecrets | GetImage | WriteStack | Create | Start | Wait
+Step = MakeDirectories | MakeSecrets | GetImage | WriteStack | WriteEncoding | Create | Start | Wait
 
 
 def describe(step: Step) -> str:  # noqa: PLR0911 - one for each step
@@ -86,6 +96,8 @@ def describe(step: Step) -> str:  # noqa: PLR0911 - one for each step
         case WriteStack(changed, removed):
             parts = [f"write stack/{c}" for c in changed] + [f"remove stack/{r}" for r in removed]
             return ", ".join(parts)
+        case WriteEncoding(service, path, _, encoder):
+            return f"tell {service} to transcode by {encoder}: {path}"
         case Create(services, off):
             made = [f"create {', '.join(services)}"] if services else []
             return ", ".join(made + ([f"remove {', '.join(off)} (off)"] if off else []))
