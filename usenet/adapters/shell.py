@@ -31,6 +31,7 @@ class Done:
 
 
 INTERRUPTED = 130
+_READ = 2**16  # bytes of what a program wrote that somebody may want to read
 DYING = 0.1  # seconds for a process that was killed, to end
 _observers: list[Callable[[Sequence[str]], None]] = []
 
@@ -84,6 +85,32 @@ def _end(process: subprocess.Popen[str]) -> None:
         process.wait(timeout=DYING)
     for stream in filter(None, (process.stdin, process.stdout, process.stderr)):
         stream.close()
+
+
+def left(arguments: Sequence[str], *, timeout: float, cwd: Path, environment: Mapping[str, str]) -> Done:
+    """Run a program until it ends, not those that it leaves running; `out` is what it wrote until then, errors too.
+
+    Raises SystemFailure as `run` does; those that it began are killed with it.
+    """
+    with tempfile.TemporaryFile() as out:  # a pipe would end with the last who has it
+        process = subprocess.Popen(
+            _located(arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            cwd=cwd,
+            env=_environment(environment),
+            process_group=0,
+            text=True,
+        )
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired as late:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise SystemFailure(f"{arguments[0]} did not end within {timeout:g} s") from late
+        finally:
+            _end(process)
+        return Done(code, os.pread(out.fileno(), _READ, 0).decode(errors="replace"), "")
 
 
 def checked(arguments: Sequence[str], *, timeout: float = 10, environment: Mapping[str, str] | None = None) -> str:
