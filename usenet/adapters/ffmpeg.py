@@ -24,6 +24,7 @@ _DRIVERS = ("LIBVA_", "NVIDIA_")  # of a service's variables, those that its car
 _ABSENT = (126, 127)  # what engines say when there is no such program
 PATIENCE = 20.0
 STARTING = 5.0  # seconds that an engine may take to start a container
+LATE = 124  # as timeout(1) says it
 KILLED = (-9, 137)  # by us, as it did not hear Ctrl-C in time; by the engine
 
 
@@ -145,8 +146,8 @@ def converted(ffmpeg: Ffmpeg, arguments: Sequence[str], data: bytes = b"", *, se
     """Run one command line on `data`; its exit code, what it made and what it said. Too late is a failure as well."""
     try:
         return shell.piped(ffmpeg.command(arguments), data, timeout=seconds)
-    except SystemFailure as late:
-        return 124, b"", late.message
+    except SystemFailure:
+        return LATE, b"", f"it did not end within {seconds:g} s"
 
 
 @contextmanager

@@ -83,20 +83,22 @@ def prepare(home: Home, *, quick: bool) -> Bench:
 def _program(home: Home, host: Host) -> tuple[Ffmpeg, Encoder, Offers, tuple[str, ...]]:
     """The first that answers: in a service's image with its grant, then this machine's own."""
     notes: list[str] = []
-    for one, encoder in (*_images(home), _own(host)):
+    for one, encoder, because in (*_images(home), _own(host)):
         try:
-            return one, encoder, ffmpeg.offers(one), tuple(notes)
+            told = ffmpeg.offers(one)
+            software = [f"software only: {because}"] if encoder.kind == "software" else []
+            return one, encoder, told, (*notes, *software)
         except SystemFailure as failure:
             notes.append(failure.message)
         finally:
             one.remove_leftovers()
     raise SystemFailure(
-        f"there is no ffmpeg to measure: {'; '.join(notes)}",
+        f"nothing to measure: {'; '.join(notes)}",
         hint="install one: sudo apt install ffmpeg; or start a service that brings one: usenet services up jellyfin",
     )
 
 
-def _images(home: Home) -> Iterator[tuple[Ffmpeg, Encoder]]:
+def _images(home: Home) -> Iterator[tuple[Ffmpeg, Encoder, str]]:
     """Those of the stack's services whose image is here: with a card first, then those that run, then by name."""
     try:
         found = stack.transcoders(home)
@@ -109,11 +111,12 @@ def _images(home: Home) -> Iterator[tuple[Ffmpeg, Encoder]]:
     for one in order:
         program = known[one.service].service.ffmpeg if one.service in known else ""
         if program and one.image in there:
-            yield ffmpeg.of_service(one, program), one.encoder
+            yield ffmpeg.of_service(one, program), one.encoder, f"{one.service} was granted no card"
 
 
-def _own(host: Host) -> tuple[Ffmpeg, Encoder]:
-    return Ffmpeg(), encoders.grant("benchmark", host, "auto").encoder or SOFTWARE
+def _own(host: Host) -> tuple[Ffmpeg, Encoder, str]:
+    granted = encoders.grant("benchmark", host, "auto")
+    return Ffmpeg(), granted.encoder or SOFTWARE, granted.choice.because if granted.choice else ""
 
 
 def commands(bench: Bench) -> tuple[list[str], ...]:

@@ -128,7 +128,7 @@ def _compared(found: Result, case: Case, offers: Offers, room: Room, tick: Tick)
 
 def _counted(found: Result, line: tuple[str, ...], room: Room, end: float, tick: Tick) -> Result:
     """Add streams until one falls below real time; the first is the one that was measured already."""
-    tried, limit = {1: found.realtime >= 1}, "real time"
+    tried, limit = {1: found.fps >= transcoding.RATE}, "real time"
     while (count := benchmark.next_count(tried)) is not None:
         left = end - time.monotonic()
         if left < SHORTEST:

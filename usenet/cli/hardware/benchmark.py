@@ -47,7 +47,7 @@ def _announced(bench: Bench) -> str:
     inside = f"the image of {bench.ffmpeg.service}, {bench.ffmpeg.image}" if bench.ffmpeg.image else "this machine"
     devices = ", ".join(f"{one.kind} on {one.gpu}" if one.gpu else one.kind for one in bench.devices)
     text = f"ffmpeg {bench.offers.version} of {inside}; {devices}; {bench.seconds:.0f} s at most"
-    return "\n".join((*(f"not used: {note}" for note in bench.notes), text))
+    return "\n".join((*bench.notes, text))
 
 
 @contextmanager
