@@ -8,7 +8,7 @@ from tests.making import gpu, host
 from usenet.domain import encoders
 from usenet.domain.errors import ValidationError
 from usenet.domain.host import Engine, Gpu, Node
-from usenet.domain.plan import Encoder
+from usenet.domain.plan import Encoder, Measured
 
 NVIDIA = gpu("nvidia", "0000:01:00.0", id="10de:2684", uuid="GPU-1f2e", driver="nvidia", render=None)
 INTEL = gpu("intel", driver="i915")
@@ -167,3 +167,33 @@ def test_raspberry_pi_gets_codec_nodes_only_where_there_are_some() -> None:
     assert found.devices == ("/dev/video10", "/dev/video11", "/dev/dri/renderD128")
     assert found.groups == (44, 104)
     assert encoders.grant("x", host(gpus=(gpu("raspberrypi", "soc"),)), "auto").choice.value == "software"
+
+
+WORKERS = {"hardware": "gpuWorkers", "software": "cpuWorkers"}
+FIVE = Measured(time="2026-11-01 10:00", gpu=INTEL.pci, driver="i915", streams={"vaapi": 5, "software": 2})
+
+
+@pytest.mark.parametrize(
+    ("encoder", "measured", "variables"),
+    [
+        (Encoder(kind="vaapi", gpu=INTEL.pci), FIVE, {"gpuWorkers": "5", "cpuWorkers": "0"}),
+        (Encoder(kind="software"), FIVE, {"gpuWorkers": "0", "cpuWorkers": "2"}),
+        (Encoder(kind="software"), replace(FIVE, streams={"software": 0}), {"gpuWorkers": "0", "cpuWorkers": "1"}),
+        (Encoder(kind="vaapi", gpu=AMD.pci), FIVE, {}),
+        (Encoder(kind="qsv", gpu=INTEL.pci), FIVE, {}),
+        (Encoder(kind="vaapi", gpu=INTEL.pci), None, {}),
+    ],
+)
+def test_as_many_transcodes_as_were_measured_on_this_card(
+    encoder: Encoder, measured: Measured | None, variables: dict[str, str]
+) -> None:
+    found, choice = encoders.workers("tdarr", WORKERS, encoder, measured)
+    assert found == variables
+    assert (choice is not None) == bool(variables)
+    if choice and measured:
+        assert choice.about == "tdarr.transcodes"
+        assert choice.because.endswith("measured 2026-11-01 10:00")
+
+
+def test_a_service_that_takes_no_number_gets_none() -> None:
+    assert encoders.workers("jellyfin", {}, Encoder(kind="vaapi", gpu=INTEL.pci), FIVE) == ({}, None)

@@ -91,7 +91,7 @@ def test_data_is_bound_under_one_path_inside() -> None:
 def test_encoder_choice_reaches_the_grant() -> None:
     found = plan(settings("screen"), gpus=(gpu("intel", driver="i915"),))
     assert found.grants["screen"].devices == ("/dev/dri/renderD128",)
-    assert because(found, "screen.encoder") == "found and usable"
+    assert because(found, "screen.encoder") == "found and usable; what it encodes could not be asked"
     off = Settings.model_validate({"services": {"screen": {"gpu": "none"}}})
     assert plan(off, gpus=(gpu("intel"),)).grants["screen"].devices == ()
 

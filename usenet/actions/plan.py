@@ -17,7 +17,7 @@ from usenet.compose.catalog import Catalog
 from usenet.compose.render import Stack, render
 from usenet.domain import asked
 from usenet.domain.errors import ConfigError, SystemFailure
-from usenet.domain.hardware import proof
+from usenet.domain.hardware import benchmark, proof
 from usenet.domain.host import Host
 from usenet.domain.images import made_here, registry
 from usenet.domain.plan import Observed, Plan, PortHolder
@@ -81,6 +81,8 @@ def look(
     if not host_file and (records := measurements.verified(home)):
         failed = proof.disproved(records, host.result(), wished, found.services, observed)
         observed = replace(observed, disproved=failed)
+    if not host_file and (report := measurements.benchmark(home)):
+        observed = replace(observed, measured=benchmark.measured(report))
     return Situation(
         home=home, text=text, host=host.result(), settings=wished, catalog=found, observed=observed, warnings=warnings
     )

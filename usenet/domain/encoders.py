@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from usenet.domain.errors import ValidationError
 from usenet.domain.host import Gpu, Host
-from usenet.domain.plan import Choice, Encoder, Gpus
+from usenet.domain.plan import Choice, Encoder, Gpus, Measured
 
 # VA-API driver by kernel driver. Cards of i915 need one of two, by their age: libva in the container tries both. What
 # was probed has no say here: it is not the same for every user, and a container is made anew when this changes.
@@ -48,6 +49,24 @@ def grant(service: str, host: Host, wish: str, disproved: str = "") -> EncoderGr
         return _given(about, usable[0], host, _merits(usable[0], len(usable)))
     obstacles = [f"{g.pci}: {_obstacle(g, host)}" for g in host.gpus]
     return _software(about, "; ".join(obstacles) or "no GPU on this machine")
+
+
+def workers(
+    service: str,
+    variables: Mapping[Literal["hardware", "software"], str],
+    encoder: Encoder | None,
+    seen: Measured | None,
+) -> tuple[dict[str, str], Choice | None]:
+    """How many transcodes may run at once, as variables of the service; nothing where its card was not measured."""
+    if encoder is None or seen is None or encoder.kind not in seen.streams or not variables:
+        return {}, None
+    if encoder.kind != "software" and seen.gpu != encoder.gpu:
+        return {}, None
+    many = max(1, seen.streams[encoder.kind])
+    mine: Literal["hardware", "software"] = "software" if encoder.kind == "software" else "hardware"
+    because = f"so many H.264 1080p streams kept up on {encoder.kind}, measured {seen.time}"
+    found = {variable: str(many if kind == mine else 0) for kind, variable in variables.items()}
+    return found, Choice(f"{service}.transcodes", str(many), because)
 
 
 def _rank(gpu: Gpu) -> tuple[int, int, int]:

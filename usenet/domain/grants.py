@@ -9,7 +9,7 @@ from usenet.domain import asked, binds, encoders, health, images
 from usenet.domain.encoders import EncoderGrant
 from usenet.domain.host import Host
 from usenet.domain.images import ImageChoice
-from usenet.domain.plan import Choice, Grant, Limits
+from usenet.domain.plan import Choice, Grant, Limits, Measured
 from usenet.domain.reach import Publication
 from usenet.domain.service import Family, Service
 from usenet.domain.settings import ServiceSettings, Settings
@@ -36,6 +36,7 @@ class Offer:
     limits: Limits
     published: tuple[Publication, ...]
     disproved: str = ""
+    measured: Measured | None = None
 
 
 def grant(
@@ -47,6 +48,7 @@ def grant(
     family: Family = "built" if offer.image.build and not images.made_here(service.image) else service.family
     own = settings.services.get(name) or ServiceSettings()
     encoder = encoders.grant(name, host, own.gpu, offer.disproved) if service.wants.encoder else EncoderGrant(None)
+    many, transcodes = encoders.workers(name, service.workers, encoder.encoder, offer.measured)
     image = Choice(f"{name}.image", offer.image.reference, offer.image.because)
     granted = Grant(
         service=name,
@@ -57,7 +59,7 @@ def grant(
         build=offer.image.build,
         user=_user(service, family, settings),
         groups=encoder.groups,
-        environment=_environment(service, family, settings) | encoder.environment | own.environment,
+        environment=_environment(service, family, settings) | encoder.environment | many | own.environment,
         ports=offer.published,
         binds=binds.binds(name, service, settings, offer.home, offer.data, offer.propagation, host=host),
         devices=(*service.wants.devices, *_drives(service, host), *encoder.devices),
@@ -75,7 +77,7 @@ def grant(
         probe=health.probe(service, offer.published, service.wants.network),
         secrets=tuple(service.secrets),
     )
-    return granted, (image, *((encoder.choice,) if encoder.choice else ()))
+    return granted, tuple(choice for choice in (image, encoder.choice, transcodes) if choice)
 
 
 def _user(service: Service, family: Family, settings: Settings) -> str:

@@ -149,13 +149,24 @@ class PortHolder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """How many 1080p H.264 streams at once kept up, by kind of encoder, with which card, and when."""
+
+    time: str
+    gpu: str
+    driver: str
+    streams: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """What the machine holds at this moment and a plan must respect.
 
     `images`: references in the engine's store. `reachable`: registry → whether it answered; a registry that
     was not asked is missing. `refused`: reference → why its registry did not give it. `buildable`: service →
     reference of the image that can be made here. `addresses`: the IPv4 addresses of the machine; empty if unknown.
-    `disproved`: service → why `hardware verify` could not transcode on the card that it is to get.
+    `disproved`: service → why `hardware verify` could not transcode on the card that it is to get. `measured`: by the
+    last `hardware benchmark`.
     """
 
     ports: tuple[PortHolder, ...] = ()
@@ -165,3 +176,4 @@ class Observed:
     buildable: Mapping[str, str] = field(default_factory=dict)
     addresses: frozenset[str] = frozenset()
     disproved: Mapping[str, str] = field(default_factory=dict)
+    measured: Measured | None = None

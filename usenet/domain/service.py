@@ -55,10 +55,12 @@ class Health(Model):
 
     With neither `http` nor `tcp`, running is all that can be known. `status` lists the answers that mean
     healthy. `check` is the tool inside the image (curl, wget), `image` where the image brings its own check,
-    or none. `command` is a check of the service's own, run inside the container.
+    or none. `command` is a check of the service's own, run inside the container. `method` OPTIONS: a GET would
+    count as somebody who tried to log in.
     """
 
     http: str = Field(default="", pattern=r"^(/.*)?$")
+    method: Literal["GET", "OPTIONS"] = "GET"
     tcp: bool = False
     port: int = Field(default=0, description="container port; 0: the first")
     scheme: Literal["http", "https"] = "http"
@@ -129,6 +131,9 @@ class Service(Model):
     health: Health = Health()
     backup: Backup = Backup()
     ffmpeg: str = Field(default="", pattern=r"^(/.*|[a-z][a-z-]*)?$", description="what transcodes inside the image")
+    workers: dict[Literal["hardware", "software"], str] = Field(
+        default={}, description="variables that take how many transcodes may run at once"
+    )
     encoding: str = Field(default="", description="Jellyfin's encoding options, below config/<service>")
     retired: str = Field(default="", description="why and since when; empty: current")
     replaced_by: str = ""

@@ -92,6 +92,7 @@ def _grants(
             limits=allowed[name],
             published=published[name],
             disproved=observed.disproved.get(name, ""),
+            measured=observed.measured,
         )
         for name in kept
     }

@@ -8,7 +8,7 @@ from typing import Literal
 
 from usenet.domain.hardware import transcoding
 from usenet.domain.hardware.transcoding import FORMATS, Clip
-from usenet.domain.plan import Encoder
+from usenet.domain.plan import Encoder, Measured
 
 QUICK, FULL = 45.0, 600.0  # seconds of measuring; a container that is slow to stop may add some
 HEIGHTS = (720, 1080, 2160)
@@ -219,11 +219,21 @@ def compared(last: Report | None, now: Report) -> tuple[Change, ...]:
     return tuple(sorted(both, key=lambda change: change.percent))
 
 
+def measured(report: Report) -> Measured:
+    """What the plan takes of a report: how many 1080p H.264 streams kept up on each device."""
+    streams = {r.device: r.streams for r in report.results if r.streams is not None and _typical(r)}
+    return Measured(time=report.time, gpu=report.gpu, driver=report.driver, streams=streams)
+
+
+def _typical(result: Result) -> bool:
+    return (result.work, result.codec, result.height) == ("transcode", "h264", 1080)
+
+
 def conclusion(report: Report) -> tuple[str, ...]:
     """How many 1080p H.264 streams at once, for each device on which that was measured; nothing else is claimed."""
     told = []
     for result in report.results:
-        if result.streams is not None and (result.work, result.codec, result.height) == ("transcode", "h264", 1080):
+        if result.streams is not None and _typical(result):
             most = "at least " if result.limit != "real time" and result.streams else ""
             told.append(f"{result.device}: {most}{result.streams} H.264 1080p streams at once in real time")
     return tuple(told) or ("how many H.264 1080p streams at once was not measured",)
