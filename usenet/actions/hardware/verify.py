@@ -76,7 +76,8 @@ def commands(home: Home) -> tuple[list[str], ...]:
 def _trials(home: Home, records: tuple[Record, ...]) -> Iterator[tuple[Trial, ...]]:
     """Each service in its container; and once more with the card that it lost, in a container of its own."""
     planned = stack.transcoders(home)
-    running = {n: c for n, c in ours.containers(home, stack.load(home).project).items() if c.state == "running"}
+    there = ours.containers(home, stack.load(home).project) if planned else {}
+    running = {name: container for name, container in there.items() if container.state == "running"}
     known, _ = catalogs.load(home.path)
     trials: list[Trial] = []
     for one in planned:
