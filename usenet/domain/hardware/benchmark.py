@@ -98,10 +98,6 @@ class Report:
     results: tuple[Result, ...]
     schema: Literal[1] = 1
 
-    def streams(self, device: str, codec: str = "h264", height: int = 1080) -> int | None:
-        """How many transcodes to `codec` at once kept up on a device (`software`, `vaapi` …); None: not measured."""
-        return next((r.streams for r in self.results if r.name == Case(device, "transcode", codec, height).name), None)
-
 
 def cases(devices: Sequence[Encoder], offers: Offers, *, quick: bool) -> tuple[Case, ...]:
     """All that is worth measuring, the most telling first; those that can't run are among them."""
