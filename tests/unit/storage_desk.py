@@ -75,7 +75,7 @@ class Desk:
             settings: {"together": self.changing(together)},
             catalog: {"load": lambda _: ({}, ())},
             files: {"lock": self.lock},
-            guards: {"guard": lambda path: self.take(Guard(path=str(path)))},
+            guards: {"guard": lambda path, *_: self.take(Guard(path=str(path)))},
             fstab: {"write": self.write},
             markers: {"look": lambda root: (self.marker(str(root)), True)},
             tree: {"look": dict.fromkeys},

@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from usenet.actions.storage import rights, status
 from usenet.adapters import shell
 from usenet.adapters.home import Home
 from usenet.adapters.mounts import Mounted
-from usenet.adapters.storage import fstab, guards, look, markers, mounting
+from usenet.adapters.storage import fstab, guards, holders, look, markers, mounting, pulse
 from usenet.cli.main import run
 from usenet.domain.errors import SystemFailure
 from usenet.domain.host import Mount
@@ -222,3 +223,72 @@ def test_only_the_marker_that_is_meant_is_taken_off(
     meant = text(Marker(stack="ours", name="films", uuid="u"))
     mounting.unmark(Unmark(name="films", source="/dev/sda1", type="ext4", options=(), marker=meant))
     assert (place / FILE).exists() == stays
+
+
+ROOT_ALONE = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+
+
+@ROOT_ALONE
+def test_who_stands_above_a_bound_directory_does_not_hold_it(tmp_path: Path) -> None:
+    real, place = tmp_path / "real", tmp_path / "place"
+    (real / "films").mkdir(parents=True)
+    place.mkdir()
+    subprocess.run(["mount", "--bind", str(real), str(place)], check=True)
+    standing = [
+        subprocess.Popen(["sleep", "60"], cwd=one) for one in (tmp_path, place, real / "films", tmp_path.parent)
+    ]
+    try:
+        found = {one.pid for one in holders.of(place)}
+    finally:
+        for process in standing:
+            process.kill()
+            process.wait()
+        subprocess.run(["umount", str(place)], check=True)
+    assert [one.pid in found for one in standing] == [False, True, True, False]
+
+
+@ROOT_ALONE
+def test_an_open_file_beside_a_bound_directory_does_not_hold_it(tmp_path: Path) -> None:
+    real, place = tmp_path / "real", tmp_path / "place"
+    real.mkdir()
+    place.mkdir()
+    beside, inside = tmp_path / "beside", real / "inside"
+    beside.write_text("")
+    inside.write_text("")
+    subprocess.run(["mount", "--bind", str(real), str(place)], check=True)
+    try:
+        with beside.open():
+            assert os.getpid() not in {one.pid for one in holders.of(place)}
+        with inside.open():
+            assert os.getpid() in {one.pid for one in holders.of(place)}
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+@ROOT_ALONE
+def test_what_the_guard_is_refused_is_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "films").write_text("a file")
+    with pytest.raises(SystemFailure, match="films is in the way: it is not a directory"):
+        guards.guard(tmp_path / "films")
+    with pytest.raises(SystemFailure, match="is in the way"):
+        guards.guard(tmp_path / "films" / "drives" / "music")
+
+
+@ROOT_ALONE
+def test_what_is_missing_above_a_mountpoint_belongs_to_the_user_of_the_stack(tmp_path: Path) -> None:
+    place = tmp_path / "data" / "drives" / "films"
+    guards.guard(place, 1234, 1235)
+    try:
+        made = [one.stat() for one in (place.parent, place.parent.parent)]
+        assert [(one.st_uid, one.st_gid, one.st_mode & 0o7777) for one in made] == [(1234, 1235, 0o2775)] * 2
+        assert place.stat().st_uid == 0
+    finally:
+        guards.release(place)
+
+
+def test_a_directory_that_is_known_to_be_there_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hangs(path: str) -> bool:
+        raise AssertionError(f"{path} was asked")
+
+    monkeypatch.setattr(pulse, "os", SimpleNamespace(path=SimpleNamespace(exists=hangs), stat=hangs))
+    assert list(pulse.tokens((), ["/mnt/nas/films"])) == ["/mnt/nas/films"]

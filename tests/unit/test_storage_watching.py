@@ -43,7 +43,7 @@ class Watched(Desk):
     def _stand_ins(self) -> dict[ModuleType, dict[str, Callable[..., object]]]:
         return {**super()._stand_ins(), pulse: {"tokens": self.tokens}}
 
-    def tokens(self, devices: Iterable[str]) -> dict[str, str]:
+    def tokens(self, devices: Iterable[str], *_: object) -> dict[str, str]:
         there = {name: f"{name} {number}" for name, number in self.machine.devices.values()}
         return {one: there[one] for one in devices if one in there}
 
@@ -150,6 +150,19 @@ def test_while_another_verb_is_at_work_it_waits_and_says_so_once(
         for _ in range(3):
             watched.pull(watched.films)
         assert [one.text for one in watched.told if "holds the lock" in one.text] == ["storage balance holds the lock"]
+    watched.round()
+    assert shown(watched.machine) == {"music": "B"}
+
+
+def test_what_the_machine_refuses_does_not_end_the_watch(watched: Watched) -> None:
+    def refuses(_: Step) -> None:
+        raise OSError(28, "No space left on device")
+
+    watched.refuse = refuses
+    for _ in range(3):
+        watched.pull(watched.films)
+    assert [one.text for one in watched.told if "No space" in one.text] == ["[Errno 28] No space left on device"]
+    watched.refuse = lambda _: None
     watched.round()
     assert shown(watched.machine) == {"music": "B"}
 

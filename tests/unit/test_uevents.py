@@ -170,6 +170,23 @@ def ring() -> Iterator[tuple[Quiet, Callable[[bool], uevents.Bell]]]:
     source.close()
 
 
+def test_the_bell_reads_the_whole_table_of_mounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel gives a page of it at a time, and the stack's mounts are the last on a machine with containers."""
+    table = tmp_path / "mountinfo"
+    rows = [f"{n} 1 0:9 / /run/{n} rw - tmpfs tmpfs rw" for n in range(200)]
+    ours = [f"999 1 0:9 / /srv/data/drives/{name} rw - ext4 /dev/sda1 rw" for name in ("films", "music")]
+    table.write_text("\n".join((*rows, *ours)) + "\n")
+    real = os.pread
+    monkeypatch.setattr(os, "pread", lambda descriptor, size, place: real(descriptor, min(size, 4096), place))
+    source, mounts = Quiet(), os.open("/proc/self/mountinfo", os.O_RDONLY)
+    bell = uevents.Bell("/srv/data", source, mounts, lambda _: True)
+    os.close(mounts)
+    bell._mounts = os.open(table, os.O_RDONLY)
+    assert [line.decode() for line in bell._relevant()] == ours
+    os.close(bell._mounts)
+    source.close()
+
+
 def test_the_bell_rings_for_a_device_and_not_for_nothing(ring) -> None:
     source, bell = ring[0], ring[1](True)
     assert not bell.wait(0.05)

@@ -82,7 +82,7 @@ def take(step: Step, shelf: Shelf) -> None:  # noqa: C901 - one for each step
         case Share(path=path):
             mounting.share(Path(path), shelf.seen.uid, shelf.seen.gid)
         case Guard(path=path):
-            guards.guard(Path(path))
+            guards.guard(Path(path), shelf.seen.uid, shelf.seen.gid)
         case Mark():
             mounting.mark(step)
         case Give():

@@ -61,7 +61,7 @@ def take(step: Step, shelf: Shelf) -> None:
     """Take one step of a pool."""
     match step:
         case Guard(path=path):
-            guards.guard(Path(path))
+            guards.guard(Path(path), shelf.seen.uid, shelf.seen.gid)
         case Unmount(target=target):
             mounting.unmount(Path(target))
         case Detach(target=target):

@@ -144,9 +144,9 @@ class _Watch:
                     now, next_ = self.mend(next_.mount)
             self.follow(now.shelf)
             self.failures = 0
-        except UsenetError as failure:
+        except (UsenetError, OSError) as failure:
             if not self.failures:
-                self.say(_line(failure.message, failure.hint))
+                self.say(_line(failure.message, failure.hint) if isinstance(failure, UsenetError) else f"{failure}")
             self.failures += 1
             self.again = time.time() + min(TICK * 2 ** (self.failures - 1), LONGEST)
 
@@ -208,7 +208,7 @@ def _now(home: Home) -> _Now:
 def _sights(now: _Now) -> dict[str, Sight]:
     """Each drive, and the pool as if it were one: what crashes is lost, and what crashes often waits."""
     shelf, wanted = now.shelf, now.shelf.settings.storage.pool
-    tokens = pulse.tokens((*_devices(shelf), *(one.path for one in shelf.drives.values() if one.path), mergerfs.FUSE))
+    tokens = pulse.tokens((*_devices(shelf), mergerfs.FUSE), shelf.seen.directories)
     found = sights(shelf.drives, shelf.seen, tokens)
     if wanted:
         found[POOL] = pools.sight(wanted, shelf.drives, shelf.seen, now.pool, tokens.get(mergerfs.FUSE, ""))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from usenet.adapters import leftovers, shell
+from usenet.adapters import files, leftovers, refusals, shell
 from usenet.domain.errors import SystemFailure
 
 # linux/fs.h, for 64-bit machines as for 32-bit ones: the size in the number is that of a long.
@@ -23,13 +23,21 @@ _IMMUTABLE = 0x10
 SOURCE = "usenet-guard"
 
 
-def guard(path: Path) -> None:
+def guard(path: Path, uid: int = 0, gid: int = 0) -> None:
     """Make the directory `path` where it is missing, and immutable; where the filesystem has no such flag, cover it
-    with an empty read-only one. SystemFailure when it holds files: they would disappear under the drive.
+    with an empty read-only one. What is missing above it is made for `uid`:`gid`. SystemFailure when it holds files:
+    they would disappear under the drive.
     """
     if os.geteuid() != 0:
         raise SystemFailure(f"only root can guard {path}", hint="run it with sudo")
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    files.make_directory(path.parent, uid, gid, 0o2775)
+    with refusals.in_words(path, 0):
+        _guard(path)
+
+
+def _guard(path: Path) -> None:
+    if os.path.lexists(path) and not path.is_dir():
+        raise SystemFailure(f"{path} is in the way: it is not a directory", hint=f"move it away: mv {path} {path}.old")
     with _made(path) as directory:
         try:
             _require_empty(path, directory)

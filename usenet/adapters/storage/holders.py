@@ -31,47 +31,61 @@ class Holder:
 def of(target: Path) -> tuple[Holder, ...]:
     """Processes with an open file, or their working directory, on the filesystem mounted at `target`.
 
-    No file is asked for anything: one on a server that is gone would not answer.
+    Of a directory that is bound there, only what lies in it counts, by whichever mount it was opened. No file is asked
+    for anything: one on a server that is gone would not answer.
     """
-    device = next((row.device for row in reversed(_mounts(Path("/proc/self"))) if row.target == str(target)), "")
-    return tuple(sorted(_holding(device), key=lambda one: one.pid)) if device else ()
+    there = next((row for row in reversed(_mounts(Path("/proc/self"))) if row.target == str(target)), None)
+    return tuple(sorted(_holding(there), key=lambda one: one.pid)) if there else ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Mount:
+    """`root`: the directory of its filesystem that is seen at `target`."""
+
     number: str
     device: str
+    root: str
     target: str
+
+    def inside(self, path: str) -> str:
+        """Where on the filesystem a path lies that is reached by this mount."""
+        return f"{self.root.rstrip('/')}/{path.removeprefix(self.target).lstrip('/')}"
+
+    def shows(self, other: _Mount, path: str) -> bool:
+        """Whether a path that was reached by the mount `other` can be seen by this one."""
+        return other.device == self.device and f"{other.inside(path)}/".startswith(f"{self.root.rstrip('/')}/")
 
 
 def _mounts(process: Path) -> list[_Mount]:
     """The mount table as the process sees it."""
     rows = (line.split(" ", 5) for line in (process / "mountinfo").read_text(errors="surrogateescape").splitlines())
-    return [_Mount(row[0], row[2], guards.plain(row[4])) for row in rows]
+    return [_Mount(row[0], row[2], guards.plain(row[3]), guards.plain(row[4])) for row in rows]
 
 
-def _holding(device: str) -> Iterator[Holder]:
+def _holding(there: _Mount) -> Iterator[Holder]:
     for process in Path("/proc").iterdir():
         with suppress(OSError):
-            if process.name.isdecimal() and (path := _on(process, device)):
+            if process.name.isdecimal() and (path := _on(process, there)):
                 command = (process / "comm").read_text().strip()
                 inside = _CONTAINER.search((process / "cgroup").read_text())
                 yield Holder(int(process.name), command, inside[1] if inside else "", path)
 
 
-def _on(process: Path, device: str) -> str:
-    """A path that the process has open on the device, as it sees it itself; empty where none."""
+def _on(process: Path, there: _Mount) -> str:
+    """A path that the process has open there, as it sees it itself; empty where none."""
     table = _mounts(process)
-    mine = {row.number for row in table if row.device == device}
+    mine = {row.number: row for row in table if row.device == there.device}
     if not mine:
         return ""
     directory = str((process / "cwd").readlink())
     above = [row for row in table if f"{directory}/".startswith(f"{row.target.rstrip('/')}/")]
-    if above and max(above, key=lambda row: len(row.target)).device == device:
+    if above and there.shows(max(above, key=lambda row: len(row.target)), directory):
         return directory
     for one in (process / "fdinfo").iterdir():
         with suppress(OSError):
             number = _NUMBER.search(one.read_text())
             if number and number[1] in mine:
-                return str((process / "fd" / one.name).readlink())
+                path = str((process / "fd" / one.name).readlink())
+                if there.shows(mine[number[1]], path):
+                    return path
     return ""

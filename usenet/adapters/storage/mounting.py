@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from usenet.adapters import files, shell
+from usenet.adapters import files, refusals, shell
 from usenet.adapters.storage import guards, holders, markers, tree
 from usenet.domain.errors import SystemFailure, ValidationError
 from usenet.domain.storage import kinds
@@ -179,7 +179,8 @@ def _hidden(name: str) -> Iterator[Path]:
     """A private directory to mount on; what is mounted there goes at the end, and what a killed run left goes first."""
     tidy()
     place = HIDDEN / f"{name}.{os.getpid()}"  # two stacks may give two drives one name
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with refusals.in_words(place, 0):
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         yield place
     finally:

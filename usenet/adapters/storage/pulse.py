@@ -18,14 +18,23 @@ _SYSFS = Path("/sys/dev/block")
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
-def tokens(devices: Iterable[str]) -> dict[str, str]:
-    """Device or directory → what tells one plugging-in, and one start of the machine, from the next; those there."""
-    boot = _BOOT.read_text().strip()
-    return {one: f"{boot} {one} {_sequence(one)}" for one in devices if os.path.exists(one)}  # noqa: PTH110 - text
+def boot() -> str:
+    """What tells one start of the machine from the next."""
+    return _BOOT.read_text().strip()
+
+
+def tokens(devices: Iterable[str], directories: Iterable[str] = ()) -> dict[str, str]:
+    """Device or directory → what tells one plugging-in, and one start of the machine, from the next; those there.
+
+    The `directories` are known to be there, and are not asked: one on a server that is gone would not answer.
+    """
+    here = boot()
+    found = {one: f"{here} {one} {_sequence(one)}" for one in devices if os.path.exists(one)}  # noqa: PTH110 - text
+    return found | {one: f"{here} {one}" for one in directories}
 
 
 def _sequence(device: str) -> str:
-    """The kernel's count of disks at the time this one came; empty on kernels without it, and for directories."""
+    """The kernel's count of disks at the time this one came; empty on kernels without it."""
     number = _number(device)
     if number:
         place = (_SYSFS / number).resolve()

@@ -156,8 +156,16 @@ class Bell:
 
     def _relevant(self) -> tuple[bytes, ...]:
         """The mounts below the data root; those of containers that come and go are no business of ours."""
-        lines = os.pread(self._mounts, 2**24, 0).splitlines()
+        lines = _whole(self._mounts).splitlines()
         return tuple(line for line in lines if line.split(b" ", 5)[4].startswith(self._below))
+
+
+def _whole(descriptor: int) -> bytes:
+    """All of one of the kernel's tables, of which each read gives a page at most."""
+    parts: list[bytes] = []
+    while part := os.pread(descriptor, 2**16, sum(map(len, parts))):
+        parts.append(part)
+    return b"".join(parts)
 
 
 @contextmanager
