@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from usenet.adapters import late
 from usenet.adapters.http import NoAnswer
 from usenet.domain.secret import Secret
 
-PATIENCE = 5.0
+PATIENCE, LONGEST = 5.0, 15.0  # seconds for each wait, and for an answer as a whole
 LARGEST = 64 * 2**20
 WHOLE = "downloads"  # stands for everything, in clients that halt as a whole
 # What is looked through or moved does not tell whether a person halted it; it does once that is over.
@@ -91,13 +92,14 @@ def _in_words() -> Iterator[None]:
 def _send(client: Client, path: str, body: bytes, **headers: str) -> _Reply:
     """One POST; NoAnswer where the client refuses. 409 is given back: it is how Transmission says hello."""
     link = http.client.HTTPConnection(client.address, client.port, timeout=PATIENCE)
-    try:
+
+    def ask() -> _Reply:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         link.request("POST", path, body, names)
         answer = link.getresponse()
-        reply = _Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read(LARGEST))
-    finally:
-        link.close()
+        return _Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read(LARGEST))
+
+    reply = late.within(LONGEST, link, ask)
     if reply.status in (401, 403):
         raise Refused("it refuses our password")
     if reply.status >= 300 and reply.status not in (404, 409):

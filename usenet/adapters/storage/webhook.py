@@ -8,9 +8,10 @@ import ssl
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from usenet.adapters import late
 from usenet.adapters.http import NoAnswer
 
-PATIENCE = 5.0
+PATIENCE, LONGEST = 5.0, 15.0  # seconds for each wait, and for all of it
 
 
 def post(address: str, told: Mapping[str, object]) -> None:
@@ -31,14 +32,17 @@ def _post(address: str, body: bytes) -> int:
         link = http.client.HTTPSConnection(host, parts.port, timeout=PATIENCE, context=ssl.create_default_context())
     else:
         link = http.client.HTTPConnection(host, parts.port, timeout=PATIENCE)
-    try:
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+    def ask() -> int:
         link.request("POST", target, body, {"Content-Type": "application/json", "User-Agent": "usenet"})
         return link.getresponse().status
-    finally:
-        link.close()
+
+    return late.within(LONGEST, link, ask)
 
 
 def _plain(failure: Exception) -> str:
     """The system's words; what Python's libraries say may repeat the address."""
+    if isinstance(failure, ssl.SSLCertVerificationError):
+        return "its certificate is not valid"
     return getattr(failure, "strerror", None) or type(failure).__name__
