@@ -148,9 +148,10 @@ def _probe(probe: Probe) -> str:
     if probe.kind == "running":
         return f"nothing to ask; running is all that can be known, within {probe.start_period} s"
     scheme = probe.scheme if probe.kind == "http" else "tcp"
+    asked = "" if probe.method == "GET" else f"{probe.method} "
     codes = f" answers {' or '.join(map(str, probe.status))}" if probe.status else ""
     where = f"{probe.address or 'the container'}:{probe.port}"
-    return f"{scheme}://{where}{probe.path}{codes} within {probe.start_period} s"
+    return f"{asked}{scheme}://{where}{probe.path}{codes} within {probe.start_period} s"
 
 
 def _no_registry(host: Host) -> str:

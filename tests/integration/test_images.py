@@ -13,13 +13,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from usenet.actions import catalog
-from usenet.adapters import engine, images
+from usenet.adapters import engine, images, probes
 from usenet.domain import health
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -129,7 +129,7 @@ def running(name: str, case: Case, folder: Path, *, mask: str = "027") -> Iterat
     variables = folder / "environment"
     variables.write_text("".join(f"{k}={v}\n" for k, v in {**case.environment, "UMASK": mask}.items()))
     docker(
-        *("run", "--detach", "--name", container, "--user", f"{USER}:{USER}", "--cap-drop", "ALL"),
+        *("run", "--init", "--detach", "--name", container, "--user", f"{USER}:{USER}", "--cap-drop", "ALL"),
         *("--security-opt", "no-new-privileges", "--env-file", str(variables)),
         *(word for inside, here in paths.items() for word in ("--volume", f"{here}:{inside}")),
         *("--publish", f"127.0.0.1::{case.port}", made(name)),
@@ -239,6 +239,23 @@ def test_transmission_takes_its_password_and_keeps_what_it_was_told(tmp_path: Pa
         assert PASSWORD not in kept.read_text()
 
 
+def test_one_that_has_only_just_started_stops_when_told(tmp_path: Path) -> None:
+    with running("sabnzbd", CASES["sabnzbd"], tmp_path) as service:
+        docker("stop", "--time", "20", service.container)
+        assert json.loads(docker("inspect", service.container))[0]["State"]["ExitCode"] != 137
+
+
+def test_transmission_is_healthy_after_150_questions_and_does_not_lock_its_owner_out(tmp_path: Path) -> None:
+    case, head = CASES["transmission"], catalog.load()[0].services["transmission"]
+    with running("transmission", case, tmp_path) as service:
+        until(lambda: answers(service, case), service)
+        probe = replace(health.probe(head, (), "host"), port=service.port)
+        assert {probes.ask(probe) for _ in range(150)} == {""}
+        inside = " ".join(["i=0; while [ $i -lt 150 ]; do i=$((i + 1));", '"$@" || exit 1;', "done"])
+        docker("exec", service.container, "bash", "-c", inside, "bash", *health.check(head, "built")[1:])
+        assert service.get("/transmission/rpc", basic("transmission", PASSWORD))[0] == 409
+
+
 def test_nzbget_lets_in_who_has_the_password(tmp_path: Path) -> None:
     case = CASES["nzbget"]
     with running("nzbget", case, tmp_path) as service:
@@ -327,7 +344,7 @@ def test_nfs_serves_or_says_what_the_engine_forbids(tmp_path: Path) -> None:
     head = catalog.load()[0].services["nfs"]
     container = f"hb-nfs-{uuid.uuid4().hex[:8]}"
     docker(
-        *("run", "--detach", "--name", container, "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("run", "--init", "--detach", "--name", container, "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         *(word for one in head.wants.capabilities for word in ("--cap-add", one)),
         *("--env", f"PUID={USER}", "--volume", f"{tmp_path}:/data", "--publish", "127.0.0.1::2049", made("nfs")),
     )

@@ -44,6 +44,8 @@ def test_nothing_to_ask() -> None:
         ("official", {"http": "/", "check": "image"}, ()),
         ("built", {"http": "/", "check": "image"}, ("CMD", "busybox", "wget")),
         ("built", {"tcp": True}, ("CMD", "bash", "-c")),
+        ("linuxserver", {"http": "/", "method": "OPTIONS"}, ("CMD", "bash", "-c")),
+        ("official", {"http": "/", "method": "OPTIONS", "check": "wget"}, ()),
         ("official", {"tcp": True}, ()),
         ("official", {"command": ["gluetun", "healthcheck"]}, ("CMD", "gluetun", "healthcheck")),
     ],

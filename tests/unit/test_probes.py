@@ -40,6 +40,15 @@ def test_http(status: str, wanted: tuple[int, ...], *, healthy: bool) -> None:
         assert told == ("" if healthy else f"http 127.0.0.1:{port}/ping: answered {status[:3]}")
 
 
+def test_a_service_that_counts_log_ins_is_asked_otherwise() -> None:
+    def picky(peer: socket.socket) -> None:
+        asked = peer.recv(4096)
+        peer.sendall(b"HTTP/1.1 501 No\r\n\r\n" if asked.startswith(b"OPTIONS /ping ") else b"HTTP/1.1 401 Who\r\n\r\n")
+
+    with peers.listening(picky) as port:
+        assert probes.ask(http(port, method="OPTIONS", status=(501,))) == ""
+
+
 def test_http_that_does_not_answer_says_why() -> None:
     with peers.nobody() as port:
         assert probes.ask(http(port)) == f"http 127.0.0.1:{port}/ping: connection refused"

@@ -45,8 +45,9 @@ def test_a_bare_grant_is_still_closed() -> None:
     }
 
 
-def test_an_image_made_here_is_never_pulled() -> None:
-    assert shaped(grant(build="thing"))["pull_policy"] == "never"
+def test_an_image_made_here_is_never_pulled_and_stops_at_any_moment() -> None:
+    made = shaped(grant(build="thing"))
+    assert (made["pull_policy"], made["init"]) == ("never", True)
 
 
 def test_ports_and_binds_in_long_syntax() -> None:

@@ -26,7 +26,8 @@ def ask(probe: Probe, timeout: float = 5) -> str:
 
 def _sent(probe: Probe, timeout: float) -> http.Question:
     connect = http.tcp(probe.address, probe.port, tls=probe.scheme == "https")
-    return http.send(connect, probe.path, host=f"{probe.address}:{probe.port}", timeout=timeout)
+    host = f"{probe.address}:{probe.port}"
+    return http.send(connect, probe.path, host=host, timeout=timeout, method=probe.method)
 
 
 def _judged(probe: Probe, question: http.Question) -> str:

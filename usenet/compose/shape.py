@@ -18,6 +18,8 @@ def service(grant: Grant, plan: Plan, *, start_interval: bool) -> Shape:
     shape: Shape = {
         "image": grant.image,
         "pull_policy": "never" if grant.build else "missing",
+        # A first process that has no handler of SIGTERM yet ignores it, and would be killed 30 s later.
+        "init": True if grant.build else "",
         "user": grant.user,
         "group_add": [str(gid) for gid in grant.groups],
         "environment": {key: _environment(value) for key, value in sorted(grant.environment.items())},

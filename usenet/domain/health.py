@@ -29,6 +29,7 @@ def probe(service: Service, published: Sequence[Publication], network: str) -> P
         address=address,
         port=found.host if found else container,
         path=health.http,
+        method=health.method,
         scheme=health.scheme,
         status=health.status,
         start_period=health.start_period,
@@ -49,6 +50,8 @@ def check(service: Service, family: Family) -> tuple[str, ...]:
         return ()
     if health.tcp and not health.http:
         return ("CMD", "bash", "-c", f"</dev/tcp/127.0.0.1/{_port(service)}") if family in _TOOLS else ()
+    if health.method != "GET":
+        return _say(_port(service), health) if family in _TOOLS else ()
     return _ask(tool, f"{health.scheme}://127.0.0.1:{_port(service)}{health.http}", health)
 
 
@@ -66,6 +69,14 @@ def _ask(tool: str, url: str, health: Health) -> tuple[str, ...]:
         return ("CMD", *wget, "-O", "/dev/null", url)
     codes, words = "|".join(map(str, odd)), " ".join(wget)
     return ("CMD-SHELL", f"out=$({words} -O /dev/null '{url}' 2>&1) || echo \"$out\" | grep -Eq ' ({codes})'")
+
+
+def _say(port: int, health: Health) -> tuple[str, ...]:
+    """In bash's own words: Debian's busybox asks with GET and POST alone."""
+    codes = "|".join(map(str, health.status or ("[23]..",)))
+    asked = rf"{health.method} {health.http} HTTP/1.0\r\nHost: localhost\r\n\r\n"
+    script = f"exec 3<>/dev/tcp/127.0.0.1/{port} && printf '{asked}' >&3 && read -r -t 5 _ code _ <&3"
+    return ("CMD", "bash", "-c", f"{script} && [[ $code =~ ^({codes})$ ]]")
 
 
 def self_checking(service: Service, family: Family) -> bool:

@@ -30,6 +30,7 @@ class Probe:
     address: str = "127.0.0.1"
     port: int = 0
     path: str = ""
+    method: str = "GET"
     scheme: str = "http"
     status: tuple[int, ...] = ()
     start_period: int = 60
