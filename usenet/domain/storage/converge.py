@@ -150,8 +150,9 @@ def _gone(drive: DriveSettings, held: Held, seen: Seen) -> str:
     if drive.read_only or not seen.stack:  # the one bears no marker that must be ours; the other knows of none
         return ""
     if held.marker is None:
-        # Somebody may have deleted it. That the drive is the one, only its serial tells then; of a directory, nothing.
-        same = any(one.drive.serial == drive.serial for one in seen.twins(drive.uuid) if held.source in one.devices)
+        # Somebody may have deleted it. That the drive is the one, only its serial tells then, where it has one.
+        mounted = (one.drive for one in seen.twins(drive.uuid) if held.source in one.devices)
+        same = drive.serial and any(one.serial == drive.serial for one in mounted)
         return "" if same else "it has no marker"
     return "its marker is another drive's" if held.marker.whose != (seen.stack, drive.uuid) else ""
 
