@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -23,6 +24,13 @@ from usenet.domain.errors import SystemFailure
 from usenet.domain.host import Mount
 from usenet.domain.storage.marker import FILE, Marker, text
 from usenet.domain.storage.steps import Unmark
+
+
+@pytest.fixture(autouse=True)
+def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "run" / "fstab.lock"
+    monkeypatch.setattr(fstab, "LOCK", path)
+    return path
 
 
 def test_our_lines_change_and_no_other_byte_does(tmp_path: Path) -> None:
@@ -64,6 +72,32 @@ def test_two_stacks_at_once_lose_no_line(tmp_path: Path) -> None:
         children.append(child)
     assert [os.waitpid(child, 0)[1] for child in children] == [0] * len(stacks)
     assert [fstab.lines(stack, path) for stack in stacks] == [(f"19 /{stack} none bind 0 0",) for stack in stacks]
+
+
+def test_nobody_but_root_can_hold_up_who_writes_fstab(tmp_path: Path, lock: Path) -> None:
+    path = tmp_path / "etc" / "fstab"
+    path.parent.mkdir()
+    everybodys = os.open(path.parent, os.O_RDONLY)
+    fcntl.flock(everybodys, fcntl.LOCK_EX)
+    fstab.write("one", ("a /a none bind 0 0",), path)
+    os.close(everybodys)
+    assert fstab.lines("one", path) == ("a /a none bind 0 0",)
+    assert lock.stat().st_mode & 0o777 == 0o600
+
+
+def test_who_waits_too_long_for_fstab_is_told_and_writes_nothing(
+    tmp_path: Path, lock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "fstab"
+    fstab.write("one", ("a /a none bind 0 0",), path)
+    before = path.read_bytes()
+    monkeypatch.setattr(fstab, "PATIENCE", 0.0)
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(SystemFailure, match="another stack has been writing"):
+            fstab.write("one", ("b /b none bind 0 0",), path)
+    assert path.read_bytes() == before
+    fstab.write("one", ("b /b none bind 0 0",), path)
 
 
 @pytest.fixture

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from usenet.adapters import files, shell
+from usenet.adapters.refusals import in_words
 from usenet.domain.errors import SystemFailure
 
 PATH = Path("/etc/fstab")
 SYSTEMD = Path("/run/systemd/system")
+LOCK = Path("/run/usenet/fstab.lock")
+PATIENCE = 30.0
 
 
 def lines(stack: str, path: Path = PATH) -> tuple[str, ...]:
@@ -22,8 +26,8 @@ def lines(stack: str, path: Path = PATH) -> tuple[str, ...]:
 
 
 def write(stack: str, wanted: tuple[str, ...], path: Path = PATH) -> None:
-    """Let `wanted` be the mounts of a stack, in place of those that were there; systemd is told."""
-    with _alone(path.parent):
+    """Let `wanted` be the mounts of a stack, in place of those that were there; systemd is told. SystemFailure."""
+    with _alone(path):
         before, _, after = _parted(_read(path), stack)
         first, last = _marks(stack)
         ours = [first, *wanted, last] if wanted else []
@@ -34,14 +38,35 @@ def write(stack: str, wanted: tuple[str, ...], path: Path = PATH) -> None:
 
 
 @contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """Two stacks of one machine write the same file, and each has a lock only of its own."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+def _alone(path: Path) -> Iterator[None]:
+    """Two stacks of one machine write the same file, and each has a lock only of its own.
+
+    Nobody but root can open this one: who could, could hold up every verb that changes drives.
+    """
+    with in_words(LOCK, 0):
+        LOCK.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _take(descriptor, path)
         yield
     finally:
         os.close(descriptor)
+
+
+def _take(descriptor: int, path: Path) -> None:
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as held:
+            if time.monotonic() >= end:
+                raise SystemFailure(
+                    f"another stack has been writing {path} for {PATIENCE:.0f} s, so nothing was written",
+                    hint=f"see who: fuser -v {LOCK}; when it is done, run the same again",
+                ) from held
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _read(path: Path) -> list[str]:
