@@ -121,7 +121,7 @@ def _compared(found: Result, case: Case, offers: Offers, room: Room, tick: Tick)
     measure = "vmaf" if "libvmaf" in offers.filters else "ssim"
     files = (f"{room.folder}/{_output(case)}", f"{room.folder}/{case.clip.file}")
     line = transcoding.quality(*files, vmaf=measure == "vmaf", pictures=COMPARED)
-    _, (ran,) = ffmpeg.measure(room.ffmpeg, [line], room.clips, window=2, tick=tick)
+    _, (ran,) = ffmpeg.measure(room.ffmpeg, [line], room.clips, window=4, tick=tick)
     figure = measured.likeness(ran.err, measure)
     return replace(found, vmaf=figure) if measure == "vmaf" else replace(found, ssim=figure)
 
