@@ -79,7 +79,10 @@ class Mounted:
 
 @dataclass
 class Kernel:
-    """`shared` is what the root mount is after a boot: True with systemd. `settings` is what usenet.yaml has."""
+    """`shared` is what the root mount is after a boot: True with systemd. `settings` is what usenet.yaml has.
+
+    Of what is `open` a file is open, as containers see it. In mountpoints that are `littered` a file lies beneath.
+    """
 
     shared: bool = True
     drivers: frozenset[str] = frozenset({"ext4", "xfs", "btrfs", "exfat-fuse"})
@@ -91,7 +94,8 @@ class Kernel:
     guarded: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)
     lines: tuple[str, ...] = ()
-    open: set[Disk] = field(default_factory=set)
+    open: set[Disk | Directory] = field(default_factory=set)
+    littered: set[str] = field(default_factory=set)
     settings: dict[str, DriveSettings] = field(default_factory=dict)
     share_now: bool = True
     bound: bool = False
@@ -190,11 +194,19 @@ class Kernel:
         one = self.top(target)
         if one is None:
             return
-        if one.of in self.open and not lazy and target.startswith(DRIVES):
-            raise Refused(f"{target}: target is busy")
-        if target.startswith(DRIVES) and isinstance(one.of, Disk):
+        if not lazy:
+            if one.of in self.open and target.startswith(DRIVES):
+                raise Refused(f"{target}: target is busy")
+            if not self.lives(one):
+                raise Refused(f"{target}: nothing can be written out to a drive that is gone")
+        if target.startswith(DRIVES):
             self.open.discard(one.of)
         self.mounts.remove(one)
+
+    def guard(self, target: str) -> None:
+        if target in self.littered:
+            raise Refused(f"{target} is not empty")
+        self.guarded.add(target)
 
     def exposed(self) -> list[str]:
         """Places of drives where a write would fill the root disk now."""

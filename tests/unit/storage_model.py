@@ -114,7 +114,7 @@ class Machine(Kernel):
                 assert path.startswith(DRIVES), step
                 self.made.add(path)
                 yield
-                self.guarded.add(path)
+                self.guard(path)
             case Mark() | Unmark():
                 yield from self._out_of_sight(step)
             case MountDrive() | BindDirectory():

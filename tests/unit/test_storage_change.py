@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from tests.unit.storage_desk import Desk, Killed
-from tests.unit.storage_kernel import DRIVES, Directory, Disk, known
+from tests.unit.storage_kernel import DRIVES, STACK, Directory, Disk, known
 from tests.unit.storage_model import Machine, foreign, run
 from tests.unit.storage_settled import settled, shown, without_markers
 from usenet.domain.errors import SystemFailure, ValidationError
+from usenet.domain.storage.intent import DriveSettings
+from usenet.domain.storage.marker import Marker, text
 from usenet.domain.storage.steps import Guard, MountDrive, Step, Unmark, Unmount
 
 
@@ -196,6 +198,30 @@ def test_what_fails_for_one_drive_ends_its_steps_alone(desk: Callable[..., Desk]
     assert [(one.drive, one.what, one.cure) for one in told.findings] == [("films", "films is not empty", "look at it")]
     with pytest.raises(SystemFailure, match="films is not empty"):
         made.apply(must="films")
+
+
+def test_a_place_with_files_in_it_is_not_covered(desk: Callable[..., Desk]) -> None:
+    made = desk()
+    made.machine.littered = {DRIVES + "shows"}
+    with pytest.raises(SystemFailure, match="shows is not empty"):
+        made.add("u-b", "shows")
+    assert shown(made.machine) == {"films": "A"}
+    made.machine.littered = set()
+    made.apply()
+    assert shown(made.machine) == {"films": "A", "shows": "B"}
+
+
+def test_a_directory_that_is_in_use_stays(desk: Callable[..., Desk]) -> None:
+    made = desk()
+    made.machine.settings["nas"] = DriveSettings(path="/mnt/nas")
+    made.home.settings.write_text(made.home.settings.read_text() + "    nas: {path: /mnt/nas}\n")
+    made.machine.directories["/mnt/nas"].marker = text(Marker(stack=STACK, name="nas"))
+    made.apply()
+    made.machine.open = {made.machine.directories["/mnt/nas"]}
+    before = state(made)
+    with pytest.raises(SystemFailure, match="busy"):
+        made.remove("nas")
+    assert state(made) == before
 
 
 def test_what_is_no_drives_is_not_passed_over(desk: Callable[..., Desk]) -> None:

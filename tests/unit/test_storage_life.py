@@ -17,6 +17,7 @@ from tests.unit.storage_kernel import DRIVES, Directory, Disk
 from tests.unit.storage_model import Machine, foreign, fork, run
 from tests.unit.storage_settled import outside, settled, without_markers
 
+
 def of_others(state: Mapping[str, Any], places: Collection[str]) -> dict[str, Any]:
     """A state but for what is shown at these places, and for serials.
 
@@ -113,6 +114,12 @@ class Life(RuleBasedStateMachine):
     def play_a_film(self, which: int) -> None:
         if any(one.of is self.disks[which] and one.target.startswith(DRIVES) for one in self.machine.mounts):
             self.machine.open ^= {self.disks[which]}
+
+    @rule()
+    def play_from_the_share(self) -> None:
+        nas = self.machine.directories["/mnt/nas"]
+        if any(one.of is nas and one.target.startswith(DRIVES) for one in self.machine.mounts):
+            self.machine.open ^= {nas}
 
     # --- others ---
 
