@@ -39,6 +39,7 @@ class Bed:
         # Set by the library behind Python's back; programs that are started need it.
         os.environ["UMOCKDEV_DIR"] = libc.getenv(b"UMOCKDEV_DIR").decode()
         self.count = 0
+        self.announced = 0
         self.paths: dict[str, list[str]] = {}
 
     def plug(self, port: str, name: str, properties: dict[str, str], partitions: list[dict[str, str]]) -> None:
@@ -66,6 +67,7 @@ class Bed:
         part = f"A: partition={properties['PARTITION']}\\n\nA: start=2048\\n\n" if kind == "partition" else ""
         seq = f"A: diskseq={self.count}\\n\n" if kind == "disk" else ""
         self._add(f"P: {path}\nN: {name}\n{own}A: size={size}\\n\nA: dev={number}\\n\nA: ro=0\\n\n{part}{seq}")
+        self.announced += 1
         if part:  # umockdev takes it for a disk as well
             Path(os.environ["UMOCKDEV_DIR"], "sys/block", name).unlink()
 
@@ -78,6 +80,7 @@ class Bed:
             paths = self.paths.pop(name)
             for path in paths:
                 LIBRARY.umockdev_testbed_uevent(self.bed, path.encode(), b"remove")
+                self.announced += "/block/" in path
             for path in paths:
                 LIBRARY.umockdev_testbed_remove_device(self.bed, path.encode())
             for folder in ("sys/block", "sys/dev/block"):  # umockdev leaves them behind
@@ -87,9 +90,10 @@ class Bed:
 
 
 class Eyes:
-    """The watch's look, with mounts that are only noted."""
+    """The watch's look, with mounts that are only noted. No markers are compared: the stack has no identity here."""
 
-    def __init__(self, wanted: dict[str, str], source: uevents.Source) -> None:
+    def __init__(self, wanted: dict[str, str], source: uevents.Source, bed: Bed) -> None:
+        self.bed = bed
         self.wanted = {name: DriveSettings(uuid=uuid) for name, uuid in wanted.items()}
         self.source = source
         self.known: dict[str, Known] = {}
@@ -116,20 +120,20 @@ class Eyes:
         }
 
     def _heard(self) -> list[list[str]]:
-        """Events come by another thread of umockdev's: until none came for a moment."""
+        """Events come by another thread of umockdev's: until all came that were announced."""
         heard: list[list[str]] = []
-        quiet = time.monotonic()
-        while time.monotonic() - quiet < 0.3:
-            for event in self.source.drain():
-                heard.append([event.action, event.device])
-                quiet = time.monotonic()
+        end = time.monotonic() + 20
+        while len(heard) < self.bed.announced and time.monotonic() < end:
+            heard += ([event.action, event.device] for event in self.source.drain())
+            time.sleep(0.005)
+        self.bed.announced = 0
         return heard
 
 
 def main() -> None:
     told = json.load(sys.stdin)
     bed = Bed()
-    eyes = Eyes(told["drives"], uevents.source(udev=uevents.MOUNTS))
+    eyes = Eyes(told["drives"], uevents.source(udev=uevents.MOUNTS), bed)
     looks = []
     for number, (verb, *words) in enumerate(told["steps"]):
         if verb == "look":
