@@ -142,7 +142,7 @@ class Desk:
     # --- the verbs ---
 
     def add(
-        self, drive: str, name: str, *, read_only: bool = False, adopt: bool = False, dry_run: bool = False
+        self, drive: str, name: str, *, read_only: bool | None = None, adopt: bool = False, dry_run: bool = False
     ) -> None:
         self._sit_down()
         wish = storage.Wish(drive=drive, name=name, read_only=read_only, adopt=adopt)

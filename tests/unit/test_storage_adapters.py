@@ -127,9 +127,7 @@ def test_a_plain_user_without_a_terminal_is_told_what_root_would_run(
     told = capsys.readouterr()
     assert f"bind {plain_user.parent}/old films to {plain_user}/data/drives/old" in told.out
     assert "only root may do this, and there is no terminal to agree on" in told.err
-    assert f"-m usenet --home {plain_user} storage add --name=old --role=media -- '{plain_user.parent}/old films'" in (
-        told.err
-    )
+    assert f"-m usenet --home {plain_user} storage add --name=old -- '{plain_user.parent}/old films'" in (told.err)
     assert state(plain_user) == before
 
 
@@ -146,7 +144,7 @@ def test_a_plain_user_who_agrees_goes_through_sudo_and_ends_as_that_does(
     assert given[:2] == ["--non-interactive", "--"]
     assert given[3:] == [
         *("-P", "-m", "usenet", "--home", str(plain_user), "--json", "--yes"),
-        *("storage", "add", "--name=old", "--role=media", "--", f"{plain_user.parent}/old films"),
+        *("storage", "add", "--name=old", "--", f"{plain_user.parent}/old films"),
     ]
     assert state(plain_user) == before
 

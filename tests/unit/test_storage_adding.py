@@ -186,6 +186,14 @@ def test_what_cannot_be_written_is_kept_as_read_only(wished: bool, drive_: bool,
     assert made.read_only is kept
 
 
+def test_what_a_person_did_not_say_is_as_it_was_and_else_the_usual() -> None:
+    old = DriveSettings(uuid="1", role="backup", needed=False, read_only=True)
+    assert adding.choices(None, None, None, None) == ("media", True, False)
+    assert adding.choices(old, None, None, None) == ("backup", False, True)
+    assert adding.choices(old, "downloads", True, False) == ("downloads", True, False)
+    assert adding.choices(None, "backup", False, True) == ("backup", False, True)
+
+
 SEEN = Seen(data="/srv/usenet", shared=True)
 ROOT = Filesystem(source="/dev/sdz", type="ext4", uuid="root")
 

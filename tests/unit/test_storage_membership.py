@@ -192,6 +192,27 @@ def test_a_drive_that_was_taken_out_of_the_pool_is_not_put_in_by_adding_it_again
     assert desk.branches() == {"d1": "RW"}
 
 
+def test_what_is_not_said_of_a_drive_of_the_stack_stays_as_it_was(desk: Pooled) -> None:
+    desk._sit_down()
+    storage.add(desk.home, storage.Wish(drive="u-2", name="d2", role="backup", needed=False), say=lambda _: None)
+    before = desk.home.settings.read_text()
+    storage.add(desk.home, storage.Wish(drive="u-2", name="d2"), say=lambda _: None)  # as `storage check` says it
+    assert (desk.home.settings.read_text(), desk.branches()) == (before, {"d0": "RW", "d1": "RW"})
+    storage.add(desk.home, storage.Wish(drive="u-2", needed=True), say=lambda _: None)
+    drive = desk.observe(desk.home).drives["d2"]
+    assert (drive.role, drive.needed) == ("backup", True)
+    storage.add(desk.home, storage.Wish(drive="u-2", role="media"), say=lambda _: None)
+    assert "d2" in desk.branches()
+
+
+def test_a_drive_in_another_case_does_not_join_the_pool_it_was_taken_out_of(desk: Pooled) -> None:
+    desk.leave_pool("d0")
+    desk.home.settings.write_text(desk.home.settings.read_text().replace("serial: S0", "serial: S-of-the-old-case"))
+    desk.add("u-0", "d0")
+    assert desk.observe(desk.home).drives["d0"].serial == "S0"
+    assert desk.branches() == {"d1": "RW"}
+
+
 def test_a_pool_in_use_stays(desk: Pooled) -> None:
     desk.holders = (PLAYER,)
     before = desk.state()

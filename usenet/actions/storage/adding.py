@@ -28,13 +28,16 @@ from usenet.domain.storage.steps import Step
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What is to be added: a device, UUID, label or directory, and how. `name` empty: its label, made to fit."""
+    """What is to be added: a device, UUID, label or directory, and how. `name` empty: its label, made to fit.
+
+    What is None stays as usenet.yaml has it, where the drive is in the stack already; see adding.choices.
+    """
 
     drive: str
     name: str = ""
-    role: Role = "media"
-    needed: bool = True
-    read_only: bool = False
+    role: Role | None = None
+    needed: bool | None = None
+    read_only: bool | None = None
     adopt: bool = False
 
 
@@ -104,7 +107,9 @@ def _called(shelf: Shelf, offer: Offer | None, wish: Wish) -> tuple[str, DriveSe
     """The name of a drive and what usenet.yaml is to keep of it."""
     if offer:
         adding.check_drive(offer, shelf.host, shelf.drives)
-        new = adding.settings(offer, wish.role, read_only=wish.read_only, needed=wish.needed)
+        same = next((name for name, one in shelf.drives.items() if one.uuid == offer.uuid), "")
+        role, needed, read_only = adding.choices(shelf.drives.get(same), wish.role, wish.needed, wish.read_only)
+        new = adding.settings(offer, role, read_only=read_only, needed=needed)
         proposals: Sequence[str] = (offer.label, offer.drive.model, offer.uuid)
     else:
         if not look.is_directory(wish.drive):
@@ -114,15 +119,11 @@ def _called(shelf: Shelf, offer: Offer | None, wish: Wish) -> tuple[str, DriveSe
         path = str(Path(wish.drive).resolve())
         holding = holders.holding(shelf.host, path)
         adding.check_directory(path, shelf.seen, str(shelf.home.path), shelf.drives, holding[0] if holding else None)
-        new = DriveSettings(
-            path=path,
-            type=holding[0].type if holding else "",
-            role=wish.role,
-            needed=wish.needed,
-            read_only=wish.read_only,
-        )
+        same = next((name for name, one in shelf.drives.items() if one.path == path), "")
+        role, needed, read_only = adding.choices(shelf.drives.get(same), wish.role, wish.needed, wish.read_only)
+        kind = holding[0].type if holding else ""
+        new = DriveSettings(path=path, type=kind, role=role, needed=needed, read_only=read_only)
         proposals = (Path(path).name,)
-    same = next((n for n, d in shelf.drives.items() if (d.uuid, d.path) == (new.uuid, new.path)), "")
     return adding.name(wish.name or same, proposals, shelf.drives), new
 
 

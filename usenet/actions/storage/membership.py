@@ -27,11 +27,16 @@ def path(name: str) -> str:
 
 def joining(home: Home, name: str, drive: DriveSettings) -> Mapping[str, Mapping[str, object]]:
     """What usenet.yaml is to say besides, so that a new drive is in the pool: nothing where there is none, or where
-    the drive is not of its kind: media, needed, written to.
+    the drive is not of its kind: media, needed, written to. One that was of it before is out for a reason.
     """
-    pool = settings.load(home).storage.pool
-    fits = drive.role == "media" and drive.needed and not drive.read_only
-    return {path(name): {}} if pool and name not in pool.drives and fits else {}
+    storage = settings.load(home).storage
+    before = storage.drives.get(name)
+    joins = _fits(drive) and not (before and _fits(before))
+    return {path(name): {}} if storage.pool and name not in storage.pool.drives and joins else {}
+
+
+def _fits(drive: DriveSettings) -> bool:
+    return drive.role == "media" and drive.needed and not drive.read_only
 
 
 def forgetting(home: Home, name: str) -> Mapping[str, None]:

@@ -50,21 +50,35 @@ def list_(
 def add(
     drive: Annotated[str, typer.Argument(metavar="DRIVE", help="A device, UUID, label or directory.")],
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="What to call it; its label otherwise.")] = "",
-    role: Annotated[str, typer.Option("--role", metavar="|".join(ROLES), help="What it is for.")] = "media",
-    read_only: Annotated[bool, typer.Option("--read-only", help="Write nothing to it.")] = False,
-    optional: Annotated[bool, typer.Option("--optional", help="No service waits for it.")] = False,
+    role: Annotated[
+        str, typer.Option("--role", metavar="|".join(ROLES), help="What it is for; media if it is new.")
+    ] = "",
+    read_only: Annotated[bool | None, typer.Option("--read-only/--read-write", help="Write nothing to it.")] = None,
+    optional: Annotated[bool | None, typer.Option("--optional/--needed", help="No service waits for it.")] = None,
     adopt: Annotated[bool, typer.Option("--adopt", help="Take over a drive of another stack.")] = False,
 ) -> None:
-    """Let a drive join the stack; running containers see it at once."""
+    """Let a drive join the stack; running containers see it at once. What is not said of one that is in it stays so."""
     from usenet.actions import storage
 
-    if role not in ROLES:
-        raise UsageError(f'--role: expected {", ".join(ROLES)}, found "{role}"')
+    if role and role not in ROLES:
+        raise UsageError(f"--role: expected one of {', '.join(ROLES[:-1])} or {ROLES[-1]}, found {role!r}")
     wish = storage.Wish(
-        drive=drive, name=name, role=cast("Role", role), needed=not optional, read_only=read_only, adopt=adopt
+        drive=drive,
+        name=name,
+        role=cast("Role", role) or None,
+        needed=None if optional is None else not optional,
+        read_only=read_only,
+        adopt=adopt,
     )
-    flags = {"--read-only": read_only, "--optional": optional, "--adopt": adopt}
-    words = ["storage", "add", f"--name={name}", f"--role={role}", *(flag for flag, on in flags.items() if on)]
+    flags = {
+        f"--role={role}": role,
+        "--read-only": read_only,
+        "--read-write": read_only is False,
+        "--optional": optional,
+        "--needed": optional is False,
+        "--adopt": adopt,
+    }
+    words = ["storage", "add", f"--name={name}", *(flag for flag, on in flags.items() if on)]
     through_root([*words, "--", drive], lambda: storage.add(home(), wish, dry_run=True, say=_say))
     done = storage.add(home(), wish, dry_run=FLAGS.dry_run, say=_say)
     _tell(done, f"{done.name}: {'added' if done.steps else 'in the stack already'}")

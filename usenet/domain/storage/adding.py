@@ -85,6 +85,17 @@ def joined(drives: Mapping[str, DriveSettings], called: str, new: DriveSettings)
     return False
 
 
+def choices(
+    old: DriveSettings | None, role: Role | None, needed: bool | None, read_only: bool | None
+) -> tuple[Role, bool, bool]:
+    """What of a drive is a person's to say: as given; else as usenet.yaml has it; else for media, needed, written to."""
+    return (
+        role or (old.role if old else "media"),
+        needed if needed is not None else old is None or old.needed,
+        read_only if read_only is not None else old is not None and old.read_only,
+    )
+
+
 def settings(offer: Offer, role: Role, *, read_only: bool, needed: bool = True) -> DriveSettings:
     """What usenet.yaml keeps of a drive."""
     ro, serial = read_only or offer.drive.read_only or not kinds.written(offer.type), offer.drive.serial
