@@ -184,6 +184,14 @@ def test_a_handle_that_two_processes_share_counts_once(tmp_path: Path) -> None:
     assert found.cards[0].sessions == 1
 
 
+def test_a_handle_that_closes_meanwhile_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(process(700, amd()), tmp_path)
+    gone = tmp_path / "proc/700/fd/4"
+    listed = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda folder: [*([gone] if folder == gone.parent else []), *listed(folder)])
+    assert [one.pid for one in gpu_load.read((RADEON,), 0.01, tmp_path).programs] == [700]
+
+
 def test_only_nodes_of_known_cards_are_read(tmp_path: Path) -> None:
     found = read(process(700, amd(), node="/dev/null"), tmp_path, {}, RADEON)
     assert found.programs == ()

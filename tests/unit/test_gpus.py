@@ -137,6 +137,33 @@ def test_a_library_that_hangs_is_not_followed_by_nvidia_smi(bed: Bed, monkeypatc
     assert bed.calls == []
 
 
+def test_nothing_is_loaded_from_the_directory_in_which_it_is_called(
+    bed: Bed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "anybodys"
+    place.mkdir()
+    (place / "json.py").write_text(f"open({str(place / 'loaded')!r}, 'w').close()\nraise SystemExit(3)\n")
+    monkeypatch.chdir(place)
+
+    found, unseen = bed.look(facts("gpus", "nvidia-rtx-3060"))
+
+    assert not (place / "loaded").exists()
+    assert (found[0].encode, unseen) == (("h264", "hevc"), ())
+
+
+@pytest.mark.parametrize("printed", ["", "[]", "{}", '{"cards": [1]}', '{"version": "1", "cards": [{"bus": "x"}]}'])
+def test_an_answer_of_the_library_that_cannot_be_read_is_reported(
+    printed: str, bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = facts("gpus", "nvidia-rtx-3060")
+    monkeypatch.setattr(nvidia, "LIBRARY", ("/bin/echo", printed))
+
+    found, unseen = bed.look(saved)
+
+    assert [one.why for one in unseen] == ["NVIDIA's library answered what can't be read"]
+    assert [one.pci for one in found] == ["0000:01:00.0"]
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

@@ -10,8 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from usenet.adapters import nvidia as nvidia_tool
-from usenet.adapters import shell
+from usenet.adapters import nvidia
 from usenet.domain.errors import SystemFailure
 from usenet.domain.hardware import load
 from usenet.domain.hardware.load import Client, GpuLoad
@@ -68,22 +67,12 @@ def _nvidia(
     unseen: list[Unseen],
 ) -> tuple[dict[str, GpuLoad], list[tuple[int, str, dict[str, float], int | None]]]:
     try:
-        cards = load.nvidia(_printed(_QUERY))
-        return cards, load.nvidia_programs(_printed(_PROGRAMS), cards)
+        cards = load.nvidia(nvidia.printed(_QUERY))
+        return cards, load.nvidia_programs(nvidia.printed(_PROGRAMS), cards)
     except SystemFailure as failure:
         cure = failure.hint or "see what the driver says: dmesg | grep -i nvrm"
         unseen.append(Unseen(what="the load of NVIDIA's cards", why=failure.message, cure=cure))
         return {}, []
-
-
-def _printed(command: tuple[str, ...]) -> str:
-    if not shell.found(command[0]):
-        raise SystemFailure("nvidia-smi is not installed", hint="see: usenet hardware install-drivers")
-    done = shell.run(command, timeout=nvidia_tool.PATIENCE)
-    if not done.ok:
-        said = (done.out.strip() or done.err.strip() or "it said nothing").splitlines()[0]
-        raise SystemFailure(f"{' '.join(command[:2])} failed with code {done.code}: {said}")
-    return done.out
 
 
 def _clients(root: Path, owners: Mapping[str, str], unseen: list[Unseen]) -> dict[tuple[str, int], Client]:
@@ -95,14 +84,15 @@ def _clients(root: Path, owners: Mapping[str, str], unseen: list[Unseen]) -> dic
     closed = 0
     for process in (root / "proc").glob("[0-9]*"):
         try:
-            handles = {one.name: owners.get(str(one.readlink())) for one in (process / "fd").iterdir()}
+            handles = list((process / "fd").iterdir())
         except PermissionError:
             closed += 1
             continue
         except OSError:
             continue  # it ended meanwhile
-        for number, owner in handles.items():
-            one = load.client(int(process.name), _text(process / "fdinfo" / number), owner) if owner else None
+        for handle in handles:
+            owner = owners.get(_target(handle))
+            one = load.client(int(process.name), _text(process / "fdinfo" / handle.name), owner) if owner else None
             if one:
                 found.setdefault((one.pci, one.number), one)
     if closed:
@@ -143,6 +133,12 @@ def _card(gpu: Gpu, used: Iterable[Program], root: Path) -> GpuLoad:
     )
     whole = _number(device / "gpu_busy_percent")
     return found if whole is None else replace(found, engines={"gpu": whole / 100, **found.engines})
+
+
+def _target(handle: Path) -> str:
+    with suppress(OSError):  # it was closed meanwhile
+        return str(handle.readlink())
+    return ""
 
 
 def _number(*files: Path) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +14,14 @@ from usenet.domain.codecs import ordered
 from usenet.domain.errors import SystemFailure
 
 BY_LIBRARY = "NVML, which tells encoders only, not their bit depths"
-LIBRARY = (sys.executable, "-m", "usenet.adapters.nvml")
+# -P: nothing is loaded from the directory in which it is called, which anybody may write in.
+LIBRARY = (sys.executable, "-P", "-m", "usenet.adapters.nvml")
 COMMAND = (
     "nvidia-smi",
     "--query-gpu=pci.bus_id,uuid,name,memory.total,driver_version",
     "--format=csv,noheader,nounits",
 )
+_INSTALL = "usenet hardware install-drivers"
 PATIENCE = 5.0  # without its persistence daemon the driver wakes the card first, which takes up to three seconds
 
 
@@ -55,12 +58,19 @@ def ask() -> Told:
     if nvml.is_there():
         return _by_library()
     if not is_installed():
-        raise SystemFailure("neither its library nor nvidia-smi is installed", hint="usenet hardware install-drivers")
-    done = shell.run(COMMAND, timeout=PATIENCE)
+        raise SystemFailure("neither its library nor nvidia-smi is installed", hint=_INSTALL)
+    return Told(parse(printed(COMMAND)))
+
+
+def printed(command: Sequence[str]) -> str:
+    """What nvidia-smi prints. SystemFailure when it is missing, hangs or fails; it tells on stdout why."""
+    if not is_installed():
+        raise SystemFailure("nvidia-smi is not installed", hint=_INSTALL)
+    done = shell.run(command, timeout=PATIENCE)
     if not done.ok:
         said = (done.out.strip() or done.err.strip() or "it said nothing").splitlines()[0]
-        raise SystemFailure(f"nvidia-smi failed with code {done.code}: {said}")
-    return Told(parse(done.out))
+        raise SystemFailure(f"{command[0]} failed with code {done.code}: {said}")
+    return done.out
 
 
 def _by_library() -> Told:
@@ -71,12 +81,15 @@ def _by_library() -> Told:
     if not done.ok:
         said = (done.err.strip() or "it said nothing").splitlines()[-1]
         raise SystemFailure(f"NVIDIA's library failed: {said}")
-    return parse_library(done.out)
+    try:
+        return parse_library(done.out)
+    except (ValueError, KeyError, TypeError, AttributeError) as odd:
+        raise SystemFailure("NVIDIA's library answered what can't be read") from odd
 
 
-def parse_library(printed: str) -> Told:
-    """Read what usenet.adapters.nvml prints."""
-    told = json.loads(printed)
+def parse_library(text: str) -> Told:
+    """Read what usenet.adapters.nvml prints. One of several built-in errors where it is anything else."""
+    told = json.loads(text)
     cards = {
         _address(one["bus"]): Card(
             uuid=one["uuid"],
@@ -92,10 +105,10 @@ def parse_library(printed: str) -> Told:
     return Told(cards, tuple(one["failure"] for one in told["cards"] if "failure" in one))
 
 
-def parse(printed: str) -> dict[str, Card]:
+def parse(text: str) -> dict[str, Card]:
     """Read the CSV of COMMAND: memory in MiB there, bytes here; `[N/A]` is unknown. Other lines are skipped."""
     cards: dict[str, Card] = {}
-    for line in printed.splitlines():
+    for line in text.splitlines():
         fields = [field.strip() for field in line.split(",")]
         if len(fields) < 5 or not re.fullmatch(r"[0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.\d", fields[0]):
             continue
