@@ -2,6 +2,8 @@
 
 import json
 import shlex
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.saved import only_path, program
 from usenet.adapters import measurements
 from usenet.adapters.home import Home
 from usenet.adapters.power import Meter
@@ -268,3 +271,25 @@ def test_watts_of_the_processor_and_of_a_card(tmp_path: Path, monkeypatch: pytes
         sensor.write_text(value)
         meter.tick()
     assert meter.watts() == (40.0, "the card")
+
+
+def test_watts_of_a_card_that_only_nvidias_tool_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", only_path(tmp_path / "bin"))
+    asked = tmp_path / "asked"
+    program(tmp_path / "bin", "nvidia-smi", f'echo "$*" >> {asked}; echo " 61.25"')
+    meter = Meter("0000:01:00.0", tmp_path)
+    wait(asked.exists)
+    assert meter.watts() == (61.25, "the card")
+    assert "--id=0000:01:00.0" in asked.read_text()
+
+    program(tmp_path / "bin", "nvidia-smi", f"touch {tmp_path}/again; echo '[N/A]'")
+    meter = Meter("0000:01:00.0", tmp_path)
+    wait((tmp_path / "again").exists)
+    assert meter.watts() == (None, "")
+
+
+def wait(until: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not until():
+        assert time.monotonic() < end
+        time.sleep(0.01)

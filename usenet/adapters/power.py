@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+
+from usenet.adapters import shell
+from usenet.domain.errors import SystemFailure
+
+_SMI = ("nvidia-smi", "--query-gpu=power.draw", "--format=csv,noheader,nounits")
+_PATIENCE = 5.0  # seconds in which NVIDIA's tool answers
 
 
 class Meter:
-    """What is drawn from its making on. A card's sensor is read with every `tick`; `root` holds sys."""
+    """What is drawn from its making on, until `watts` is asked.
+
+    A card's sensor is read with every `tick`; NVIDIA's cards have none, so their tool is asked, once a second and
+    beside the rest. `root` holds sys.
+    """
 
     def __init__(self, pci: str = "", root: Path = Path("/")) -> None:
         packages = sorted((root / "sys/class/powercap").glob("intel-rapl:?"))  # also AMD's
@@ -16,13 +28,27 @@ class Meter:
         self._packages = {} if pci else {one: _number(one / "energy_uj") for one in packages}
         self._since = time.monotonic()
         self._readings: list[int] = []
+        self._over = threading.Event()
+        self._asking = threading.Thread(target=self._ask, args=(pci,), daemon=True)
+        if pci and not self._sensor and shell.found(_SMI[0]):
+            self._asking.start()
+
+    def _ask(self, pci: str) -> None:
+        with suppress(SystemFailure, ValueError):  # no such card there, or it does not tell: nothing was read
+            while not self._over.is_set():
+                done = shell.run((*_SMI, f"--id={pci}"), timeout=_PATIENCE)
+                self._readings.append(int(float(done.out) * 1e6))
+                self._over.wait(1)
 
     def tick(self) -> None:
         if self._sensor and (now := _number(self._sensor)) is not None:
             self._readings.append(now)
 
     def watts(self) -> tuple[float | None, str]:
-        """The mean so far, and of what; None where nothing can be read."""
+        """The mean, and of what; None where nothing can be read. Nothing is read from here on."""
+        self._over.set()
+        if self._asking.is_alive():
+            self._asking.join(_PATIENCE)
         if self._readings:
             return sum(self._readings) / len(self._readings) / 1e6, "the card"
         seconds, drawn = time.monotonic() - self._since, 0
