@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from tests.killing import killed
 from usenet.adapters.home import Home
-from usenet.adapters.storage import balancing, copying, leases
+from usenet.adapters.storage import balancing, copying, leases, names, recovering
 from usenet.domain.errors import SystemFailure, UsenetError
-from usenet.domain.storage.balance import TOLERANCE, Branch, Item, Move, plan
+from usenet.domain.storage.balance import TOLERANCE, Branch, Item, Move, Planned, plan
 
 NAMES = ("a", "b", "c", "d")
 SIZE = 1000
@@ -46,7 +46,7 @@ def pools(draw: st.DrawFn) -> tuple[list[Branch], list[Item]]:
 @given(pools())
 def test_a_plan_loses_nothing_overfills_nothing_and_parts_no_names(made):
     branches, items = made
-    moves = plan(branches, items)
+    moves = plan(branches, items).moves
     by_name = {one.name: one for one in branches}
     used = {one.name: one.used for one in branches}
     names = {one.name: {path for i in items if i.branch == one.name for path in i.paths} for one in branches}
@@ -63,7 +63,7 @@ def test_a_plan_loses_nothing_overfills_nothing_and_parts_no_names(made):
         names[move.source] -= set(move.paths)
         names[move.target] |= set(move.paths)
     assert sum(used.values()) == sum(one.used for one in branches)
-    assert plan(branches, list(reversed(items))) == moves
+    assert plan(branches, list(reversed(items))).moves == moves
     fill = sum(one.used for one in branches) / sum(one.size for one in branches)
     for move in moves:
         assert by_name[move.source].used / by_name[move.source].size > fill + TOLERANCE / 2
@@ -77,21 +77,39 @@ def spread(used: dict[str, int], branches: dict[str, Branch], fill: float) -> fl
 
 def test_a_full_drive_beside_an_empty_one_is_levelled():
     items = [Item(branch="a", paths=(f"{n:03}",), size=10) for n in range(80)]
-    moves = plan([Branch(name="a", size=SIZE, used=800), Branch(name="b", size=SIZE, used=0)], items)
+    moves = plan([Branch(name="a", size=SIZE, used=800), Branch(name="b", size=SIZE, used=0)], items).moves
     assert 380 <= sum(move.size for move in moves) <= 420
-    assert plan([Branch(name="a", size=SIZE, used=410), Branch(name="b", size=SIZE, used=400)], items) == ()
+    assert plan([Branch(name="a", size=SIZE, used=410), Branch(name="b", size=SIZE, used=400)], items) == Planned(
+        moves=()
+    )
 
 
 def test_a_drive_keeps_its_room():
     items = [Item(branch="a", paths=("x",), size=100)]
     branches = [Branch(name="a", size=SIZE, used=900), Branch(name="b", size=SIZE, used=0, kept=950)]
-    assert plan(branches, items) == ()
+    planned = plan(branches, items)
+    assert planned.moves == ()
+    assert "stays: a (90%)" in planned.why
 
 
-def test_no_file_moves_whose_drive_would_be_emptier_than_the_others_without_it():
-    items = [Item(branch="a", paths=("x",), size=280)]
+@pytest.mark.parametrize(
+    ("sizes", "full", "moved"),
+    [((60, 60), 0.66, [60]), ((100, 20), 0.66, [20]), ((120,), 0.66, []), ((112, 8), 0.66, [8])],
+    ids=["one of two", "the smaller", "the only one", "no more than one"],
+)
+def test_a_file_that_is_large_beside_its_drive_moves_if_the_drives_are_more_alike_then(sizes, full, moved):
+    items = [Item(branch="a", paths=(f"{n}",), size=size) for n, size in enumerate(sizes)]
+    # More than the files are: what a filesystem needs for itself.
+    branches = [Branch(name="a", size=182, used=int(full * 182)), Branch(name="b", size=182, used=0)]
+    planned = plan(branches, items)
+    assert [move.size for move in planned.moves] == moved
+    assert bool(planned.why) == (moved != [60])
+
+
+def test_the_drive_of_a_file_may_be_emptier_than_the_other_after_it_if_not_by_as_much():
     branches = [Branch(name="a", size=SIZE, used=600), Branch(name="b", size=4 * SIZE, used=1200)]
-    assert plan(branches, items) == ()
+    assert len(plan(branches, [Item(branch="a", paths=("x",), size=280)]).moves) == 1
+    assert plan(branches, [Item(branch="a", paths=("x",), size=560)]).moves == ()
 
 
 # --- the files themselves ---
@@ -116,7 +134,9 @@ class Bed:
         self.move = Move(paths=PATHS, size=len(CONTENT), source="a", target="b")
 
     def run(self) -> str:
-        return balancing.recover(self.home, self.roots) or balancing.move(self.move, self.roots, 0, self.home)
+        return recovering.recover(self.home, self.roots, self.roots) or balancing.move(
+            self.move, self.roots, 0, self.home
+        )
 
     def names(self, branch: str) -> list[str]:
         root = self.roots[branch]
@@ -159,7 +179,7 @@ def test_killed_anywhere_nothing_is_lost_and_the_next_run_ends_it(tmp_path):
             aside = [one for one in bed.roots["a"].glob(".usenet-balance-*") if one.read_bytes() == CONTENT]
             assert there or aside, f"{path} is lost at {number}"
             assert all(one.read_bytes() == CONTENT for one in there), number
-        assert balancing.recover(bed.home, bed.roots) == ""
+        assert recovering.recover(bed.home, bed.roots, bed.roots) == ""
         assert sorted((bed.names("a"), bed.names("b"))) == [[], list(PATHS)], number
         root = bed.roots["a" if bed.names("a") else "b"]
         assert (root / PATHS[0]).samefile(root / PATHS[1])
@@ -177,9 +197,10 @@ def halfway(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bed]:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(balancing, "_take_off", stop)
-    with pytest.raises(KeyboardInterrupt):
-        bed.run()
+    with monkeypatch.context() as stopped:
+        stopped.setattr(names, "take", stop)
+        with pytest.raises(KeyboardInterrupt):
+            bed.run()
     assert (bed.names("a"), bed.names("b")) == (list(PATHS), list(PATHS))
     return bed
 
@@ -188,7 +209,7 @@ def halfway(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bed]:
 def test_what_was_written_after_a_stop_is_what_stays(halfway, written):
     with (halfway.roots[written] / PATHS[0]).open("ab") as file:
         file.write(b"new")
-    assert balancing.recover(halfway.home, halfway.roots) == ""
+    assert recovering.recover(halfway.home, halfway.roots, halfway.roots) == ""
     other = "b" if written == "a" else "a"
     assert (halfway.names(written), halfway.names(other)) == (list(PATHS), [])
     assert (halfway.roots[written] / PATHS[1]).read_bytes() == CONTENT + b"new"
@@ -198,14 +219,14 @@ def test_what_was_written_on_both_after_a_stop_is_kept_twice(halfway):
     for root in halfway.roots.values():
         with (root / PATHS[0]).open("ab") as file:
             file.write(str(root).encode())
-    assert "keep the one you want" in balancing.recover(halfway.home, halfway.roots)
+    assert "keep the one you want" in recovering.recover(halfway.home, halfway.roots, halfway.roots)
     assert (halfway.names("a"), halfway.names("b")) == (list(PATHS), list(PATHS))
-    assert balancing.recover(halfway.home, halfway.roots) == ""
+    assert recovering.recover(halfway.home, halfway.roots, halfway.roots) == ""
 
 
 def test_a_stop_is_not_forgotten_while_one_of_the_drives_is_away(halfway):
-    with pytest.raises(SystemFailure, match="b is not in the pool"):
-        balancing.recover(halfway.home, {"a": halfway.roots["a"]})
+    with pytest.raises(SystemFailure, match="b is not there"):
+        recovering.recover(halfway.home, {"a": halfway.roots["a"]}, halfway.roots)
     assert (halfway.home.state / "balance.json").exists()
 
 
@@ -219,7 +240,7 @@ def test_an_open_file_stays(bed, mode):
 @pytest.mark.parametrize("late", [False, True])
 def test_who_opens_a_file_while_it_is_moved_loses_nothing(bed, monkeypatch, late):
     """`late`: right after it was asked whether somebody waits, and nobody did."""
-    real, real_check = balancing._publish, leases.Alone.check
+    real, real_check = names.publish, leases.Alone.check
     threads: list[threading.Thread] = []
     published: list[bool] = []
 
@@ -246,7 +267,7 @@ def test_who_opens_a_file_while_it_is_moved_loses_nothing(bed, monkeypatch, late
         if now and late:
             come()
 
-    monkeypatch.setattr(balancing, "_publish", publish)
+    monkeypatch.setattr(names, "publish", publish)
     monkeypatch.setattr(leases.Alone, "check", check)
     assert bed.run() == "it was opened meanwhile"
     threads[0].join()
@@ -255,7 +276,7 @@ def test_who_opens_a_file_while_it_is_moved_loses_nothing(bed, monkeypatch, late
 
 
 def test_a_copy_that_reads_differently_is_thrown_away(bed, monkeypatch):
-    monkeypatch.setattr(copying, "digest", lambda _: "wrong")
+    monkeypatch.setattr(copying, "digest", lambda *_: "wrong")
     with pytest.raises(SystemFailure, match="reads differently"):
         bed.run()
     assert (bed.names("a"), bed.names("b")) == (list(PATHS), [])
@@ -331,9 +352,7 @@ def test_what_is_not_ours_to_move_is_not_looked_at(bed):
 
 
 def test_only_one_balance_at_a_time(bed):
-    balancing.require_none(bed.home)
+    with balancing.alone(bed.home), pytest.raises(UsenetError, match="are being moved"), balancing.alone(bed.home):
+        pass
     with balancing.alone(bed.home):
-        for other in (lambda: balancing.require_none(bed.home), lambda: balancing.alone(bed.home).__enter__()):
-            with pytest.raises(UsenetError, match="are being moved"):
-                other()
-    balancing.require_none(bed.home)
+        pass

@@ -13,12 +13,12 @@ from tests import making
 from usenet.actions.storage import balance
 from usenet.actions.storage.shelf import Shelf
 from usenet.adapters.home import Home
-from usenet.adapters.storage import balancing, guards, mergerfs
+from usenet.adapters.storage import guards, mergerfs, names
 from usenet.domain.errors import SystemFailure, ValidationError
 from usenet.domain.settings import Settings
 from usenet.domain.storage.balance import Move
 from usenet.domain.storage.pool import Mounted, PoolSeen
-from usenet.domain.storage.seen import Seen
+from usenet.domain.storage.seen import Held, Place, Seen
 
 SIZE, FILE = 1_000_000, 40_000
 
@@ -42,13 +42,14 @@ class Pool:
             type="fuse.mergerfs", branches=tuple(f"{self.data}/drives/{name}={mode}" for name, mode in modes.items())
         )
 
-    def observe(self, _: Home) -> Shelf:
+    def observe(self, _: Home, **__: object) -> Shelf:
         wanted = {
             "drives": {name: {"uuid": name, "type": "ext4"} for name in "abc"},
             "pool": {"drives": {"a": {}, "b": {}, "c": {"new_files": False}}, "min_free": self.min_free},
         }
         settings = Settings.model_validate({"storage": wanted})
-        return Shelf(self.home, settings, making.host(), Seen(data=str(self.data), shared=True))
+        places = {name: Place(held=Held(source=source)) for name, source in self.sources.items() if source}
+        return Shelf(self.home, settings, making.host(), Seen(data=str(self.data), shared=True, places=places))
 
     def names(self, drive: str) -> set[str]:
         return {path.name for path in (self.data / "drives" / drive).iterdir()}
@@ -113,7 +114,7 @@ def test_what_a_stop_left_on_two_drives_is_ended_before_anything_is_moved(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as stopped:
-        stopped.setattr(balancing, "_take_off", stop)
+        stopped.setattr(names, "take", stop)
         with pytest.raises(KeyboardInterrupt):
             pool.run()
     assert pool.names("a") & pool.names("b")

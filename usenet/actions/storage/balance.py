@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from usenet.actions.storage.shelf import Shelf, observe
 from usenet.adapters import mounts
 from usenet.adapters.home import Home
-from usenet.adapters.storage import balancing, guards, mergerfs
+from usenet.adapters.storage import balancing, guards, journal, mergerfs, recovering
 from usenet.domain.errors import SystemFailure, ValidationError
 from usenet.domain.storage import balance as plans
 from usenet.domain.storage import kinds
-from usenet.domain.storage.balance import Branch, Move
+from usenet.domain.storage.balance import Branch, Move, Planned
 from usenet.domain.storage.intent import POOL
 
 
@@ -40,16 +41,19 @@ def balance(home: Home, *, dry_run: bool = False, say: Callable[[Move], None]) -
 
     SystemFailure: no room, a drive that fails, a copy that reads differently; what was moved before stays moved.
     """
-    roots = _roots(observe(home.require()))
+    shelf = observe(home.require())
     if dry_run:
-        return Balanced(moves=_plan(home, roots))
+        planned = _plan(home, _roots(shelf))
+        return Balanced(moves=planned.moves, notes=tuple(filter(None, (planned.why,))))
     if os.geteuid() != 0:
         raise SystemFailure("only root can move everybody's files", hint="run it with sudo")
     with balancing.alone(home):
-        note = balancing.recover(home, roots)
+        note = _recover(shelf)
+        roots = _roots(shelf)
         done, left = [], []
         kept, sources = _kept(home), _sources(roots)
-        for move in _plan(home, roots):
+        planned = _plan(home, roots)
+        for move in planned.moves:
             if _sources(roots) != sources:
                 raise SystemFailure("a drive of the pool came or went", hint="run the same again")
             say(move)
@@ -57,7 +61,29 @@ def balance(home: Home, *, dry_run: bool = False, say: Callable[[Move], None]) -
                 left.append(Left(path=move.paths[0], why=why))
             else:
                 done.append(move)
-    return Balanced(moves=tuple(done), left=tuple(left), notes=(note,) if note else ())
+    return Balanced(moves=tuple(done), left=tuple(left), notes=tuple(filter(None, (note, planned.why))))
+
+
+@contextmanager
+def ended(shelf: Shelf) -> Iterator[None]:
+    """Around what takes drives out of the pool: no balance runs, and what a stopped one left is ended.
+
+    Where its drives are away or fail it stays written down, for the next balance. UsenetError: a balance runs; a file
+    of the stopped one is open; a person must look.
+    """
+    with balancing.alone(shelf.home):
+        with suppress(recovering.Unended):
+            if journal.read(shelf.home) and (note := _recover(shelf)):
+                raise SystemFailure(note, hint="then run the same again")
+        yield
+
+
+def _recover(shelf: Shelf) -> str:
+    """End what a stopped balance left, whether its drives are in the pool now or not."""
+    held = {name: place.held for name, place in shelf.seen.places.items() if name in shelf.drives}
+    there = [name for name, one in held.items() if one and one.alive and not one.read_only]
+    roots = {name: Path(shelf.seen.target(name)) for name in there}
+    return recovering.recover(shelf.home, roots, shelf.drives)
 
 
 def _roots(shelf: Shelf) -> dict[str, Path]:
@@ -83,7 +109,7 @@ def _kept(home: Home) -> int:
     return pool.min_free if pool else 0
 
 
-def _plan(home: Home, roots: dict[str, Path]) -> tuple[Move, ...]:
+def _plan(home: Home, roots: dict[str, Path]) -> Planned:
     shelf = observe(home)
     kept = _kept(home)
     branches = []

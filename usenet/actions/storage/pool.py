@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from usenet.actions.storage import membership
+from usenet.actions.storage import balance, membership
 from usenet.actions.storage.settling import Say, planned, seen_of, settle, take
 from usenet.actions.storage.shelf import Shelf, observe
 from usenet.adapters import files, settings
 from usenet.adapters.home import Home
-from usenet.adapters.storage import balancing, mergerfs
+from usenet.adapters.storage import mergerfs
 from usenet.domain.errors import ValidationError
 from usenet.domain.service import parse_bytes
 from usenet.domain.storage import pool as pools
@@ -87,8 +87,7 @@ def destroy(home: Home, *, dry_run: bool = False, say: Say) -> Pooled:
     if dry_run:
         return Pooled(steps=ending)
     mergerfs.require()
-    balancing.require_none(home)
-    with files.lock(home.path, "storage pool destroy"):
+    with files.lock(home.path, "storage pool destroy"), balance.ended(shelf):
         for step in (one for one in ending if isinstance(one, Unmount | Detach)):
             say(step)
             take(step, shelf)

@@ -7,7 +7,7 @@ import hashlib
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from usenet.adapters import files
 from usenet.adapters.storage.leases import Alone, Busy
 
 CHUNK = 1 << 20
+STEP = 32 << 20  # bytes after which who waits for the file is let in: a second on a slow drive
 _NOTHING = bytes(CHUNK)
 
 
@@ -25,26 +26,33 @@ def copy(file: Alone, before: os.stat_result, to: Path) -> str:
     try:
         os.ftruncate(descriptor, before.st_size)
         told = _begun(before.st_size)
-        for at, block in _blocks(file.descriptor):
+        for number, (at, block) in enumerate(_blocks(file.descriptor), 1):
             _tell(told, at, block)
             for start, stop in _data(file.descriptor, at, at + len(block)):
                 _write(descriptor, block[start - at : stop - at], start)
-            file.check()
+            if number % (STEP // CHUNK) == 0:
+                os.fdatasync(descriptor)  # all at the end takes minutes, in which nobody is let in
+                file.check()
         dress(file.descriptor, before, descriptor)
         os.fsync(descriptor)
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)  # what is read now comes from the drive
-        if digest(descriptor) != told.hexdigest():
+        if digest(descriptor, file.check) != told.hexdigest():
             raise OSError(errno.EIO, "the copy reads differently")
         return told.hexdigest()
     finally:
         os.close(descriptor)
 
 
-def digest(descriptor: int) -> str:
-    """The checksum of a file's content: the same for the same bytes, wherever the file has holes."""
+def digest(descriptor: int, check: Callable[[], None] = lambda: None) -> str:
+    """The checksum of a file's content: the same for the same bytes, wherever the file has holes.
+
+    `check` is called after each STEP, and may end it.
+    """
     told = _begun(os.fstat(descriptor).st_size)
-    for at, block in _blocks(descriptor):
+    for number, (at, block) in enumerate(_blocks(descriptor), 1):
         _tell(told, at, block)
+        if number % (STEP // CHUNK) == 0:
+            check()
     return told.hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,6 +12,7 @@ from pathlib import Path
 from usenet.adapters.storage import guards
 
 _NUMBER = re.compile(r"^mnt_id:\s*(\d+)", re.MULTILINE)
+_INODE = re.compile(r"^ino:\s*(\d+)", re.MULTILINE)
 _CONTAINER = re.compile(r"[/-]([0-9a-f]{64})(?:\.scope)?$", re.MULTILINE)
 
 
@@ -36,6 +38,31 @@ def of(target: Path) -> tuple[Holder, ...]:
     """
     there = next((row for row in reversed(_mounts(Path("/proc/self"))) if row.target == str(target)), None)
     return tuple(sorted(_holding(there), key=lambda one: one.pid)) if there else ()
+
+
+def has_open(file: os.stat_result) -> bool:
+    """Whether another process has this file open; before Linux 5.14, any file of its filesystem. None is asked here."""
+    device = f"{os.major(file.st_dev)}:{os.minor(file.st_dev)}"
+    numbers: dict[str, set[str]] = {}  # by the name of a mount namespace
+    for process in Path("/proc").iterdir():
+        with suppress(OSError):
+            if not process.name.isdecimal() or int(process.name) == os.getpid():
+                continue
+            space = str((process / "ns" / "mnt").readlink())
+            if space not in numbers:
+                numbers[space] = {row.number for row in _mounts(process) if row.device == device}
+            if numbers[space] and any(_is(one, numbers[space], file.st_ino) for one in (process / "fdinfo").iterdir()):
+                return True
+    return False
+
+
+def _is(one: Path, mounts: set[str], inode: int) -> bool:
+    """Whether an open file, by its fdinfo, is that of a filesystem with these mounts."""
+    with suppress(OSError):
+        told = one.read_text()
+        number, its = _NUMBER.search(told), _INODE.search(told)
+        return bool(number and number[1] in mounts and (not its or int(its[1]) == inode))
+    return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,11 @@ import fcntl
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from usenet.adapters.storage import holders
 
 
 class Busy(Exception):
@@ -26,7 +28,7 @@ class Alone:
     def check(self) -> None:
         if self.leased and fcntl.fcntl(self.descriptor, fcntl.F_GETLEASE) == fcntl.F_WRLCK:
             return
-        if self.leased or _open_elsewhere(os.fstat(self.descriptor)):
+        if self.leased or holders.has_open(os.fstat(self.descriptor)):
             raise Busy("it was opened meanwhile")
 
 
@@ -41,20 +43,9 @@ def held(path: Path) -> Iterator[Alone]:
             fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
             leased = True
         except OSError as failure:
-            if failure.errno == errno.EAGAIN or _open_elsewhere(os.fstat(descriptor)):
+            if failure.errno == errno.EAGAIN or holders.has_open(os.fstat(descriptor)):
                 raise Busy("it is open") from failure
             leased = False  # a filesystem without leases
         yield Alone(descriptor, leased)
     finally:
         os.close(descriptor)
-
-
-def _open_elsewhere(seen: os.stat_result) -> bool:
-    for process in Path("/proc").iterdir():
-        if process.name.isdecimal() and int(process.name) != os.getpid():
-            with suppress(OSError):
-                for link in (process / "fd").iterdir():
-                    with suppress(OSError):
-                        if os.path.samestat(link.stat(), seen):
-                            return True
-    return False
