@@ -49,8 +49,8 @@ def hooked(stack: Stack) -> list[str]:
 
 def take_out(stack: Stack, watch: Watch, name: str, drive: Loop) -> None:
     """Unmount and unplug a drive as a careful person does."""
-    call("umount", str(stack.home / "data" / "drives" / name))
     kinds = [kind for kind, one in watch.events() if one == name]
+    call("umount", str(stack.home / "data" / "drives" / name))
     watch.said(lambda: [k for k, n in watch.events() if n == name] == [*kinds, "removed"], f"{name} removed")
     drive.unplug()
 

@@ -1,4 +1,4 @@
-"""What is done for services and people while a drive is lost, beside the loop that looks after the drives.
+"""What is done for services while a drive is lost, beside the loop that looks after the drives.
 
 It works towards what holds now, again and again until it is so: what a killed watch left undone, or a client that did
 not answer, is made good by a later round. Only what was paused and stopped here is set going again.
@@ -13,21 +13,19 @@ from dataclasses import dataclass
 from functools import partial
 
 from usenet.actions import catalog, ours
+from usenet.actions.storage.delivery import Delivery
 from usenet.actions.storage.shelf import Shelf
 from usenet.actions.storage.sync_later import SyncLater
 from usenet.adapters import download_clients, engine, secrets, stack
 from usenet.adapters.download_clients import Client, Refused
 from usenet.adapters.engine import Container
 from usenet.adapters.http import NoAnswer
-from usenet.adapters.storage import hooks, webhook
 from usenet.adapters.storage.watching import Memory
 from usenet.domain.binds import sees_drives
 from usenet.domain.errors import UsenetError
 from usenet.domain.reach import at
 from usenet.domain.secret import Secret
-from usenet.domain.settings import referred
-from usenet.domain.storage.alerts import message
-from usenet.domain.storage.events import Duties, Event, duties
+from usenet.domain.storage.events import Duties, duties
 
 SOON, LATER = 5.0, 30.0  # seconds until the next round, where one failed and where all is as it should be
 SETTLED = 4.0  # seconds after which every client has done what it was told
@@ -52,12 +50,16 @@ class Relief:
         self._resumed: dict[str, float] = {}
         self._refused: dict[str, Secret] = {}
         self._sync = SyncLater(memory.home, say)
+        self._delivery = Delivery(memory, say)
         threading.Thread(target=self._run, daemon=True).start()
 
     def look(self, shelf: Shelf) -> None:
         """Take this as what holds now."""
         self._now = _Now(shelf, duties(shelf.drives, self._memory.known or {}))
         self._news.set()
+        if any(event.kind != "lost" for event in self._memory.events):
+            self._sync.ring()
+        self._delivery.take(shelf)
 
     def _run(self) -> None:
         while True:
@@ -77,13 +79,6 @@ class Relief:
         memory = self._memory
         if now.duties.pause or now.duties.stop or memory.paused or memory.stopped:
             self._try("services", partial(self._relieve, now))
-        if any(event.kind != "lost" for event in memory.events):
-            self._sync.ring()
-        for event in tuple(memory.events):
-            self._try("webhook", partial(self._post, now.shelf, event))
-            self._try("hooks", partial(self._hooks, now.shelf, event))
-            with memory.change():
-                memory.events.remove(event)
 
     def _try(self, what: str, do: Callable[[], object]) -> None:
         """Do it; a failure is said when it begins, and never ends the thread."""
@@ -185,24 +180,6 @@ class Relief:
             thread.start()
         for thread in threads:
             thread.join(PATIENCE)
-
-    def _post(self, shelf: Shelf, event: Event) -> None:
-        address = shelf.settings.storage.webhook
-        if name := referred(address):
-            address = secrets.read(shelf.home).get(name, Secret("")).reveal()
-        if address:
-            path, uuid = _place(shelf, event)
-            webhook.post(address, message(event, stack=shelf.settings.name, path=path, uuid=uuid))
-
-    def _hooks(self, shelf: Shelf, event: Event) -> None:
-        path, uuid = _place(shelf, event)
-        told = {"USENET_EVENT": event.kind, "USENET_DRIVE": event.drive, "USENET_PATH": path, "USENET_UUID": uuid}
-        hooks.run(shelf.home, event.kind, {**told, "USENET_HOME": str(shelf.home.path)}, self._say)
-
-
-def _place(shelf: Shelf, event: Event) -> tuple[str, str]:
-    drive = shelf.drives.get(event.drive)
-    return shelf.seen.target(event.drive), drive.uuid if drive else ""
 
 
 def _answers(container: Container, stopped: Sequence[str]) -> bool:

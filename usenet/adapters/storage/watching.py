@@ -16,17 +16,19 @@ from usenet.adapters import files
 from usenet.adapters.home import Home
 from usenet.domain.errors import SystemFailure, UsenetError
 from usenet.domain.storage.events import Event, Known
+from usenet.domain.storage.letters import Letter
 
 
 @dataclass(slots=True)
 class Memory:
-    """`known`: None before the first look ever. `events`: those that nobody was told yet. `paused`: service → what
-    of it we paused. `stopped`: services that we stopped.
+    """`known`: None before the first look ever. `events`: those that nobody was told yet. `letters`: those on
+    their way. `paused`: service → what of it we paused. `stopped`: services that we stopped.
     """
 
     home: Home
     known: Mapping[str, Known] | None = None
     events: list[Event] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
     paused: dict[str, list[str]] = field(default_factory=dict)
     stopped: list[str] = field(default_factory=list)
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -42,8 +44,14 @@ class Memory:
 
     def _text(self) -> str:
         known = None if self.known is None else {name: dataclasses.asdict(one) for name, one in self.known.items()}
-        told = {"known": known, "events": [dataclasses.asdict(one) for one in self.events]}
-        return json.dumps({**told, "paused": self.paused, "stopped": self.stopped}, indent=1) + "\n"
+        told = {
+            "known": known,
+            "events": [dataclasses.asdict(one) for one in self.events],
+            "letters": [dataclasses.asdict(one) for one in self.letters],
+            "paused": self.paused,
+            "stopped": self.stopped,
+        }
+        return json.dumps(told, indent=1) + "\n"
 
 
 def load(home: Home) -> Memory:
@@ -55,6 +63,7 @@ def load(home: Home) -> Memory:
         if known is not None:
             memory.known = {n: Known(**{**one, "losses": tuple(one["losses"])}) for n, one in known.items()}
         memory.events = [Event(**one) for one in raw["events"]]
+        memory.letters = [Letter(**{**one, "event": Event(**one["event"])}) for one in raw.get("letters", ())]
         memory.paused = {name: list(map(str, what)) for name, what in raw["paused"].items()}
         memory.stopped = list(map(str, raw["stopped"]))
     except FileNotFoundError:
