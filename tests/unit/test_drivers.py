@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tests.making import gpu, host
 from tests.saved import only_path, program
-from usenet.adapters import packages
+from usenet.actions.hardware import drivers as action
+from usenet.adapters import nvidia, packages
 from usenet.cli.main import run
 from usenet.domain.hardware.drivers import DriverStep, Found, steps, wanted
 from usenet.domain.host import Engine, Host, Node, System
@@ -43,7 +44,6 @@ def installed(found: tuple[DriverStep, ...]) -> str:
         ("debian", INTEL, ("intel-media-va-driver", "i965-va-driver", "vainfo", "firmware-misc-nonfree")),
         ("debian", AMD, ("mesa-va-drivers", "vainfo", "firmware-amd-graphics")),
         ("debian", NVIDIA, ("nvidia-driver", "linux-headers-amd64", "nvidia-container-toolkit")),
-        ("debian", PI, ("v4l-utils",)),
         ("ubuntu", INTEL, ("intel-media-va-driver", "vainfo")),
         ("ubuntu", NVIDIA, ("ubuntu-drivers install", "nvidia-container-toolkit")),
         ("fedora", AMD, ("mesa-va-drivers-freeworld", "libva-utils")),
@@ -101,6 +101,21 @@ def test_the_engine_that_knows_the_card_needs_no_toolkit_told() -> None:
     assert state["link NVIDIA's nodes in /dev/char"] is False
     by_cdi = replace(where, engine=replace(knowing, cdi=("nvidia.com/gpu=all",)))
     assert "link NVIDIA's nodes in /dev/char" not in {step.what for step in steps(by_cdi, bare(by_cdi))}
+
+
+def test_links_to_nvidias_nodes_are_known_as_its_tool_makes_them(tmp_path: Path) -> None:
+    assert not nvidia.linked(tmp_path / "none")
+    (tmp_path / "1:3").symlink_to("../null")
+    (tmp_path / "1:5").touch()
+    assert not nvidia.linked(tmp_path)
+    (tmp_path / "195:0").symlink_to("/dev/nvidia0")
+    assert nvidia.linked(tmp_path)
+
+
+def test_a_user_without_a_name_is_put_into_no_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 2_000_000_123)
+    found = action.find(machine("debian", INTEL))
+    assert (found.user, found.groups) == ("", frozenset())
 
 
 def test_a_user_outside_the_groups_is_put_in_by_name() -> None:
@@ -173,8 +188,9 @@ def test_saved_machines_are_told_what_they_need(name: str, capsys: pytest.Captur
     saved = Path(__file__).parent.parent / "hosts" / f"{name}.json"
     assert run(["hardware", "install-drivers", "--host", str(saved)]) == 0
     out = capsys.readouterr().out
-    assert ("No card" in out) == (name == "vm-bare")
-    assert name == "vm-bare" or "because: " in out
+    nothing = name in ("vm-bare", "pi4")
+    assert ("No card" in out) == nothing
+    assert ("because: " in out) != nothing
     assert run(["hardware", "install-drivers", "--apply", "--host", str(saved)]) == 2
 
 
@@ -202,10 +218,8 @@ class Machine:
 
 
 def apply(where: Machine, monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    from usenet.actions.hardware import drivers
-
-    monkeypatch.setattr(drivers, "look", where.look)
-    monkeypatch.setattr(drivers, "prefix", lambda: ())
+    monkeypatch.setattr(action, "look", where.look)
+    monkeypatch.setattr(action, "prefix", lambda: ())
     return run(["hardware", "install-drivers", *words])
 
 
@@ -240,6 +254,15 @@ def test_each_step_once_and_a_second_run_does_nothing(
     assert where.made() == ["0", "1"]
     assert (folder.parent / "log").read_text() == "first\nsecond\n"
     assert "done: step 1" in capfd.readouterr().out
+
+
+def test_ctrl_c_in_a_step_is_no_failure(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> int:
+        return action.shell.INTERRUPTED
+
+    monkeypatch.setattr(action.shell, "relay", interrupted)
+    assert apply(Machine(folder, "true", "true"), monkeypatch, "--apply", "--yes") == 130
+    assert list(folder.iterdir()) == []
 
 
 def test_a_step_that_fails_ends_it_and_the_next_run_goes_on(

@@ -138,6 +138,11 @@ def read(folder: Path) -> dict[str, Card]:
     return cards
 
 
+def linked(folder: Path = Path("/dev/char")) -> bool:
+    """Whether what systemd looks devices up in leads to the driver's nodes: `195:0` → `/dev/nvidia0`."""
+    return any(one.readlink().name.startswith("nvidia") for one in folder.glob("*:*") if one.is_symlink())
+
+
 def _address(bus: str) -> str:
     """`00000000:01:00.0`, as NVIDIA prints it, to the kernel's `0000:01:00.0`."""
     domain, rest = bus.lower().split(":", 1)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from usenet.actions import hardware
-from usenet.adapters import machine, packages, shell
+from usenet.adapters import machine, nvidia, packages, shell
 from usenet.adapters.packages import Prefix
-from usenet.domain.errors import SystemFailure, UsenetError
+from usenet.domain.errors import Interrupted, SystemFailure, UsenetError
 from usenet.domain.hardware import drivers
 from usenet.domain.hardware.drivers import DriverStep, Found
 from usenet.domain.hardware.packages import FAMILIES
@@ -39,17 +39,17 @@ def find(host: Host, prefix: Prefix = ()) -> Found:
         user=user,
         groups=groups,
         group_names=_names(host),
-        char_links=any(str(link.readlink()).startswith("../nvidia") for link in Path("/dev/char").glob("*:*")),
+        char_links=nvidia.linked(),
         secure_boot=machine.secure_boot(),
     )
 
 
 def _user() -> tuple[str, frozenset[int]]:
     """Who called sudo, else who runs us; nobody for root, whom every node is open to."""
-    name = os.environ.get("SUDO_USER", "") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     try:
+        name = os.environ.get("SUDO_USER", "") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         return name, frozenset(os.getgrouplist(name, pwd.getpwnam(name).pw_gid) if name else ())
-    except KeyError:
+    except KeyError:  # a number without a name, as in a container: no group can have it as a member
         return "", frozenset()
 
 
@@ -71,7 +71,7 @@ def prefix() -> Prefix:
 
 
 def carry_out(step: DriverStep, say: Say, before: Prefix = ()) -> None:
-    """Run the commands of one step, telling their lines. UsenetError with the first that fails."""
+    """Run the commands of one step, telling their lines. UsenetError with the first that fails, or Interrupted."""
     for command in step.commands:
         last: list[str] = []
 
@@ -80,6 +80,8 @@ def carry_out(step: DriverStep, say: Say, before: Prefix = ()) -> None:
             say(text)
 
         code = shell.relay([*before, *command], heard)
+        if code == shell.INTERRUPTED:
+            raise Interrupted(f"{' '.join(command)}: interrupted", hint="run this again to go on from here")
         if code:
             why = f": {last[0]}" if last else ""
             raise UsenetError(f"{' '.join(command)}: failed with code {code}{why}", hint="mend it, then run this again")

@@ -14,6 +14,8 @@ from usenet.domain.host import Gpu, Host
 Command = tuple[str, ...]
 _REPOSITORY = "https://nvidia.github.io/libnvidia-container"
 _KEYRING = "/usr/share/keyrings/nvidia-container-toolkit-keyring.gpg"
+_LINK = ("nvidia-ctk", "system", "create-dev-char-symlinks", "--create-all")
+_RULE = f'ACTION=="add", DEVPATH=="/bus/pci/drivers/nvidia", RUN+="/usr/bin/{" ".join(_LINK)}"'
 _LIST = "/etc/apt/sources.list.d/nvidia-container-toolkit.list"
 
 
@@ -158,8 +160,9 @@ def _toolkit(host: Host, family: Family, found: Found) -> Iterator[DriverStep]:
     if host.system.init == "systemd" and not by_cdi:
         yield DriverStep(
             what="link NVIDIA's nodes in /dev/char",
-            because="without the links a running container loses its card at the next systemctl daemon-reload",
-            commands=(("nvidia-ctk", "system", "create-dev-char-symlinks", "--create-all"),),
+            because="without the links a running container loses its card at the next systemctl daemon-reload; they "
+            "are gone after a restart, so a rule makes them again",
+            commands=(_LINK, ("sh", "-c", f"echo '{_RULE}' > /etc/udev/rules.d/71-nvidia-dev-char.rules")),
             done=found.char_links,
         )
 

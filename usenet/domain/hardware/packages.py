@@ -21,7 +21,6 @@ FAMILIES: dict[str, Family] = {
     "endeavouros": "arch",
     "cachyos": "arch",
 }
-_PROBE = "tells what the card can decode and encode"
 _HERE = "so that this machine can ask the card; the images of the services bring drivers of their own"
 
 
@@ -36,11 +35,11 @@ class Need:
 
 
 def needs(family: Family, vendor: str, host: Host) -> tuple[Need, ...]:
-    """What a card of `vendor` needs on this distribution; empty for vendors that transcode nothing."""
+    """What a card of `vendor` needs on this distribution; empty where the kernel brings it all."""
     if vendor == "nvidia":
         return (_nvidia(family, host),)
     if vendor == "raspberrypi":
-        return (Need(("v4l-utils",), f"{_PROBE}; the driver is part of the kernel"),)
+        return ()  # its driver is part of the kernel, which is asked itself
     firmware = _firmware(family, vendor, host.system.version)
     drivers = _VAAPI.get((family, vendor))
     return (*([drivers] if drivers else []), *([firmware] if firmware else []))
