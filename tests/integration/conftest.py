@@ -135,6 +135,10 @@ class Stack:
         pipe = subprocess.PIPE
         return subprocess.Popen(self.argv(*arguments), stdout=pipe, stderr=pipe, text=True, env=environment)
 
+    def state(self, name: str) -> str:
+        """What the engine says of the container of a service."""
+        return docker("inspect", "--format", "{{.State.Status}}", self.containers()[name][0])
+
     def containers(self) -> dict[str, tuple[str, str]]:
         """Service → container id and time of its last start."""
         label = f"label=com.docker.compose.project={self.name}"

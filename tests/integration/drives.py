@@ -6,9 +6,8 @@ import os
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +16,7 @@ from uuid import uuid4
 import pytest
 
 from tests.integration.conftest import Stack, docker, free_port
+from tests.waiting import wait
 from usenet.adapters.home import Home
 from usenet.adapters.storage import fstab, guards, look
 
@@ -35,6 +35,17 @@ def call(*words: str, check: bool = True) -> str:
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0 or not check, f"{' '.join(words)}: {done.stdout}{done.stderr}"
     return done.stdout.strip()
+
+
+def unmount(target: Path) -> None:
+    """Unmount as a person does, who tries again while somebody looks into it."""
+
+    def gone() -> bool:
+        done = subprocess.run(["umount", str(target)], capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0 or "busy" in done.stderr, done.stderr
+        return done.returncode == 0
+
+    wait(gone, lambda: f"{target} stays busy")
 
 
 def mounted() -> dict[str, str]:
@@ -64,6 +75,14 @@ class Loop:
         return call("blkid", "-p", "-s", "UUID", "-o", "value", self.device)
 
 
+def serving(real: Path, place: Path) -> subprocess.Popen[bytes]:
+    """A process that shows what is in `real` at `place` too, once it does."""
+    process = subprocess.Popen(["mergerfs", "-f", "-o", "allow_other,cache.files=off", str(real), str(place)])
+    wait(lambda: os.path.ismount(place) or process.poll() is not None)
+    assert process.poll() is None
+    return process
+
+
 @dataclass
 class Cable:
     """A directory whose files die all at once: images on it are drives that can be pulled."""
@@ -78,11 +97,7 @@ class Cable:
     def connect(self) -> None:
         (self.root / "real").mkdir(parents=True, exist_ok=True)
         self.end.mkdir(exist_ok=True)
-        self.process = subprocess.Popen(
-            ["mergerfs", "-f", "-o", "allow_other,cache.files=off", str(self.root / "real"), str(self.end)]
-        )
-        while not os.path.ismount(self.end):
-            assert self.process.poll() is None
+        self.process = serving(self.root / "real", self.end)
 
     @contextmanager
     def silent(self) -> Iterator[None]:
@@ -100,7 +115,7 @@ class Cable:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
             self.process = None
-            call("umount", "--lazy", str(self.end))
+            call("umount", "--lazy", str(self.end), check=False)
 
 
 @dataclass
@@ -150,27 +165,48 @@ class Bench:
         return stack
 
     def clear(self) -> None:
-        for stack in self.stacks:
-            clear(stack)
-        for cable in self.cables:
-            cable.pull()
-        for loop in self.loops:
-            for target in [t for t, source in mounted().items() if source == loop.device]:
-                call("umount", "--lazy", target, check=False)
-            loop.unplug()
+        """Take away stacks, then cables, then drives: each, whatever fails before it."""
+        with ExitStack() as last:
+            for loop in self.loops:
+                last.callback(_take, loop)
+            for cable in self.cables:
+                last.callback(cable.pull)
+            for stack in self.stacks:
+                last.callback(clear, stack)
+
+
+def _take(loop: Loop) -> None:
+    for target in [t for t, source in mounted().items() if loop.device and source == loop.device]:
+        call("umount", "--lazy", target, check=False)
+    loop.unplug()
 
 
 def clear(stack: Stack) -> None:
-    """Take away the containers, mounts, guards and lines of fstab of a stack."""
-    if ids := [one for one, _ in stack.containers().values()]:
-        docker("rm", "-f", *ids)
-    for target in sorted((t for t in mounted() if t.startswith(f"{stack.home}/")), reverse=True):
-        call("umount", "--lazy", target, check=False)
-    while [t for t in mounted() if t.startswith(f"{stack.home}/")]:  # the data root, bound to itself
-        for target in sorted((t for t in mounted() if t.startswith(f"{stack.home}/")), reverse=True):
+    """Take away the containers, mounts, guards and lines of fstab of a stack: each, whatever fails before it."""
+    with ExitStack() as last:
+        last.callback(_forget, stack)
+        last.callback(_release, stack)
+        last.callback(_unmount_below, stack.home)
+        if shutil.which("docker") and (ids := [one for one, _ in stack.containers().values()]):
+            docker("rm", "-f", *ids)
+
+
+def _unmount_below(home: Path) -> None:
+    for _ in range(20):  # the data root may be bound to itself, more than once
+        below = sorted((target for target in mounted() if target.startswith(f"{home}/")), reverse=True)
+        for target in below:
             call("umount", "--lazy", target, check=False)
+        if not below:
+            return
+    raise AssertionError(f"still mounted: {below}")
+
+
+def _release(stack: Stack) -> None:
     for place in (stack.home / "data" / "drives").glob("*"):
         guards.release(place)
+
+
+def _forget(stack: Stack) -> None:
     if known := look.stack_id(Home(stack.home)):
         fstab.write(known, ())
 
@@ -196,6 +232,14 @@ def share(stack: Stack) -> Path:
     call("mount", "--bind", str(data), str(data))
     call("mount", "--make-rshared", str(data))
     return data
+
+
+def shared_stack(bench: Bench, make_stack: Callable[..., Stack]) -> Stack:
+    """A stack whose data root is shared, without services."""
+    stack = bench.keep(make_stack())
+    share(stack)
+    stack.settings({})
+    return stack
 
 
 def running(stack: Stack, name: str = "player", **wants: str) -> str:
@@ -244,9 +288,7 @@ def back(drive: Loop, cable: Cable) -> None:
     old = drive.device
     drive.unplug()
     cable.connect()
-    deadline = time.monotonic() + 60
-    while old in call("losetup", "--list", "--noheadings", "--output", "NAME").split():
-        assert time.monotonic() < deadline
+    wait(lambda: old not in call("losetup", "--list", "--noheadings", "--output", "NAME").split())
     drive.plug()
 
 

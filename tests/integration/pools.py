@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 
 from tests.integration import drives
 from tests.integration.conftest import Stack
@@ -19,14 +20,19 @@ POOL = "/data/drives/pool"
 @contextmanager
 def pool_home(bench: Bench, make_stack: Callable[..., Stack]) -> Iterator[Stack]:
     """A stack without services, whose data root is shared. Everybody can go there: mergerfs does so as the user."""
-    with TemporaryDirectory(prefix="ut-", dir="/tmp") as folder:
-        Path(folder).chmod(0o755)
-        stack = bench.keep(make_stack())
-        stack.home = Path(folder)
+    folder = Path(mkdtemp(prefix="ut-", dir="/tmp"))
+    folder.chmod(0o755)
+    stack = bench.keep(make_stack())
+    stack.home = folder
+    try:
         share(stack)
         stack.settings({})
         yield stack
+    finally:
         drives.clear(stack)
+        # Never into a drive that is mounted still, where everything would be removed too.
+        if not any(target.startswith(f"{folder}/") for target in drives.mounted()):
+            shutil.rmtree(folder)
 
 
 def place(home: Stack, name: str = "pool") -> Path:

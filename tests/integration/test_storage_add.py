@@ -9,18 +9,14 @@ import pytest
 
 from tests.integration import drives
 from tests.integration.conftest import Stack
-from tests.integration.drives import Bench, inside, put, running, share
+from tests.integration.drives import Bench, inside, put, running, share, shared_stack
 
 pytestmark = pytest.mark.engine
 
 
 @pytest.fixture
 def home(bench: Bench, make_stack: Callable[..., Stack]) -> Stack:
-    """A stack whose data root is shared, without services."""
-    stack = bench.keep(make_stack())
-    share(stack)
-    stack.settings({})
-    return stack
+    return shared_stack(bench, make_stack)
 
 
 COSTS = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 
 from tests.integration import drives
 from tests.integration.conftest import Stack
-from tests.integration.drives import Bench, inside, running, share
+from tests.integration.drives import Bench, inside, running, serving, shared_stack
 from usenet.actions.storage import check
 from usenet.domain.errors import SystemFailure
 
@@ -23,9 +22,7 @@ pytestmark = pytest.mark.engine
 @pytest.fixture
 def home(bench: Bench, make_stack: Callable[..., Stack]) -> Stack:
     """A stack whose data root is shared and has its tree, without services."""
-    stack = bench.keep(make_stack())
-    share(stack)
-    stack.settings({})
+    stack = shared_stack(bench, make_stack)
     (stack.home / "data").chmod(0o2775)
     os.chown(stack.home / "data", 1000, 1000)
     stack.run("storage", "layout")
@@ -222,12 +219,8 @@ def test_a_mount_that_hangs_stops_nothing(bench: Bench, home: Stack, tmp_path: P
     (tmp_path / "real").mkdir()
     place = home.home / "data" / "share"
     place.mkdir()
-    server = subprocess.Popen(
-        ["mergerfs", "-f", "-o", "allow_other,cache.files=off", str(tmp_path / "real"), str(place)]
-    )
+    server = serving(tmp_path / "real", place)
     try:
-        while not os.path.ismount(place):
-            assert server.poll() is None
         assert wrong(home) == []
         server.send_signal(signal.SIGSTOP)
         (found,) = wrong(home)

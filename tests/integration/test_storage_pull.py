@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from tests.integration import drives
 from tests.integration.conftest import Stack
-from tests.integration.drives import Bench, back, inside, put, running, share
+from tests.integration.drives import Bench, back, inside, put, running, shared_stack
+from tests.waiting import wait
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -23,21 +25,24 @@ def row(home: Stack, name: str) -> dict[str, Any]:
     return found
 
 
-def writing(container: str, name: str) -> subprocess.Popen[str]:
-    """A loop of writes inside the container, once the first of them is done."""
+@contextmanager
+def writing(container: str, name: str) -> Iterator[subprocess.Popen[str]]:
+    """A loop of writes inside the container, from when the first of them is done."""
     loop = subprocess.Popen(
         ["docker", "exec", container, "sh", "-c", WRITES.format(name)], stdout=subprocess.PIPE, text=True
     )
-    while inside(container, f"test -s /data/drives/{name}/big")[0]:
+    try:
+        wait(lambda: loop.poll() is not None or not inside(container, f"test -s /data/drives/{name}/big")[0])
         assert loop.poll() is None
-    return loop
+        yield loop
+    finally:
+        loop.kill()
+        loop.wait()
 
 
 @pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs"])
 def test_a_drive_that_is_pulled_during_a_write(bench: Bench, make_stack: Callable[..., Stack], kind: str) -> None:
-    home, cable = bench.keep(make_stack()), bench.cable()
-    share(home)
-    home.settings({})
+    home, cable = shared_stack(bench, make_stack), bench.cable()
     drive, other = bench.drive(kind, cable=cable), bench.drive("ext4")
     for one in (drive, other):
         put(one, "film", "whole", kind if one is drive else "ext4")
@@ -46,9 +51,9 @@ def test_a_drive_that_is_pulled_during_a_write(bench: Bench, make_stack: Callabl
     before = home.containers()
     home.run("storage", "add", drive.device, "--name", "films")
     home.run("storage", "add", other.device, "--name", "other")
-    loop = writing(container, "films")
-    cable.pull()
-    said = loop.communicate(timeout=60)[0].strip().splitlines()
+    with writing(container, "films") as loop:
+        cable.pull()
+        said = loop.communicate(timeout=60)[0].strip().splitlines()
     assert any("Input/output error" in line or "Read-only file system" in line for line in said[-4:]), said[-4:]
 
     assert row(home, "films")["state"].startswith("does not answer")

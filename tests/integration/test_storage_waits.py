@@ -6,14 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.conftest import Stack, docker, free_port
+from tests.integration.conftest import Stack, free_port
 from tests.integration.drives import Bench, call, inside, put, share
 
 pytestmark = pytest.mark.engine
-
-
-def state(stack: Stack, name: str) -> str:
-    return docker("inspect", "--format", "{{.State.Status}}", stack.containers()[name][0])
 
 
 def test_who_needs_a_drive_that_is_away_waits_and_the_others_run(
@@ -31,7 +27,7 @@ def test_who_needs_a_drive_that_is_away_waits_and_the_others_run(
 
     told = stack.run("services", "up", code=1)
     assert "player: it waits for the drive films: it is not plugged in" in told.stdout + told.stderr
-    assert (state(stack, "player"), state(stack, "page")) == ("created", "running")
+    assert (stack.state("player"), stack.state("page")) == ("created", "running")
 
     drive.plug()
     stack.run("services", "up")

@@ -8,13 +8,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.conftest import Stack, docker, free_port
-from tests.integration.drives import Bench, Loop, call, inside, mounted, put, running, share
-from tests.integration.watches import Watch, wait, watching
+from tests.integration.drives import Bench, Loop, back, call, inside, mounted, put, running, shared_stack, unmount
+from tests.integration.watches import Watch, watching
+from tests.waiting import wait
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -29,9 +31,7 @@ WRITER = "while :; do echo x >> /data/drives/films/log && sync /data/drives/film
 @pytest.fixture
 def home(bench: Bench, make_stack: Callable[..., Stack]) -> Stack:
     """A stack whose data root is shared, with a hook for each event."""
-    stack = bench.keep(make_stack())
-    share(stack)
-    stack.settings({})
+    stack = shared_stack(bench, make_stack)
     for event in EVENTS:
         folder = stack.home / "hooks" / "storage" / f"{event}.d"
         folder.mkdir(parents=True)
@@ -50,7 +50,7 @@ def hooked(stack: Stack) -> list[str]:
 def take_out(stack: Stack, watch: Watch, name: str, drive: Loop) -> None:
     """Unmount and unplug a drive as a careful person does."""
     kinds = [kind for kind, one in watch.events() if one == name]
-    call("umount", str(stack.home / "data" / "drives" / name))
+    unmount(stack.home / "data" / "drives" / name)
     watch.said(lambda: [k for k, n in watch.events() if n == name] == [*kinds, "removed"], f"{name} removed")
     drive.unplug()
 
@@ -89,7 +89,7 @@ def test_what_a_person_unmounted_is_not_mounted_again_until_it_is_plugged_in(ben
     home.run("storage", "add", music.device, "--name", "music")
     place = str(home.home / "data" / "drives" / "films")
     with watching(home) as watch:
-        call("umount", place)
+        unmount(Path(place))
         watch.until("removed", "films")
         take_out(home, watch, "music", music)
         music.plug()
@@ -150,10 +150,6 @@ def hearing(*, status: int = 200) -> Iterator[tuple[int, list[dict[str, Any]]]]:
         server.server_close()
 
 
-def state(stack: Stack, name: str) -> str:
-    return docker("inspect", "-f", "{{.State.Status}}", stack.containers()[name][0])
-
-
 def nzbget_paused(stack: Stack, port: int) -> bool:
     """What NZBGet itself says."""
     import urllib.request
@@ -165,7 +161,8 @@ def nzbget_paused(stack: Stack, port: int) -> bool:
 
 
 def test_who_can_do_nothing_without_the_drive_waits_for_it(bench: Bench, home: Stack) -> None:
-    films = bench.drive()
+    cable = bench.cable()
+    films = bench.drive(cable=cable)
     home.run("storage", "add", films.device, "--name", "films")
     home.service("library", role="pool-dependent", wants={"memory": "16M", "data": "write"})
     home.service("page")
@@ -183,26 +180,26 @@ def test_who_can_do_nothing_without_the_drive_waits_for_it(bench: Bench, home: S
             env.write(f"HOOK=http://127.0.0.1:{hook}/secret-path\n")
         before = home.containers()
         with watching(home) as watch:
-            call("umount", "--lazy", str(home.home / "data" / "drives" / "films"))
-            films.unplug()
-            watch.said(lambda: bool({"lost", "removed"} & {kind for kind, _ in watch.events()}), "gone")
+            docker("exec", "-d", before["library"][0], "sh", "-c", WRITER)
+            wait((home.home / "data" / "drives" / "films" / "log").exists, lambda: "nothing is written")
+            cable.pull()
             watch.until("lost", "films")
             watch.text("paused nzbget")
             watch.text("stopped library")
             assert nzbget_paused(home, port)
-            assert (state(home, "library"), state(home, "page")) == ("exited", "running")
+            assert (home.state("library"), home.state("page")) == ("exited", "running")
             wait(lambda: told != [], lambda: "the webhook was never called")
             assert (told[0]["event"], told[0]["drive"]) == ("lost", "films")
             watch.text("webhook: answered 500")
             assert "secret-path" not in json.dumps(watch.told)
         # That watch was killed; the next one knows what it has to set going again.
         with watching(home) as watch:
-            films.plug()
+            back(films, cable)
             watch.until("returned", "films")
             watch.text("started library")
             watch.text("resumed nzbget")
             assert not nzbget_paused(home, port)
-            assert state(home, "library") == "running"
+            assert home.state("library") == "running"
         after = home.containers()
     assert (after["page"], after["nzbget"]) == (before["page"], before["nzbget"])
 
@@ -210,9 +207,9 @@ def test_who_can_do_nothing_without_the_drive_waits_for_it(bench: Bench, home: S
 def test_a_drive_that_was_emptied_meanwhile_is_not_shown(bench: Bench, home: Stack) -> None:
     films, place = bench.drive(), home.home / "data" / "drives" / "films"
     home.run("storage", "add", films.device, "--name", "films")
-    (place / ".usenet-drive.json").unlink()
     with watching(home) as watch:
         take_out(home, watch, "films", films)
+        call("debugfs", "-w", "-R", "rm /.usenet-drive.json", str(films.image))
         films.plug()
         watch.text("films has no marker")
         assert str(place) not in mounted()

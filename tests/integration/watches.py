@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from tests.integration.conftest import Stack
+from tests.waiting import wait
 
 
 class Watch:
@@ -19,7 +19,10 @@ class Watch:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         self.told: list[dict[str, Any]] = []
+        self.warned: list[str] = []
         threading.Thread(target=self._read, daemon=True).start()
+        # Who reads no warnings stops the watch once the pipe is full of them.
+        threading.Thread(target=lambda: self.warned.extend(self.process.stderr or ()), daemon=True).start()
 
     def _read(self) -> None:
         for line in self.process.stdout or ():
@@ -37,14 +40,7 @@ class Watch:
         self.said(lambda: any(part in one["text"] for one in self.told), part)
 
     def said(self, seen: Callable[[], bool], what: str) -> None:
-        wait(seen, lambda: f"{what} was never told: {self.told}, exit {self.process.poll()}")
-
-
-def wait(seen: Callable[[], bool], what: Callable[[], str]) -> None:
-    until = time.monotonic() + 90
-    while not seen():
-        assert time.monotonic() < until, what()
-        time.sleep(0.02)
+        wait(seen, lambda: f"{what} was never told: {self.told}, {self.warned}, exit {self.process.poll()}")
 
 
 @contextmanager
