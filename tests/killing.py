@@ -25,11 +25,17 @@ CHANGES = {
     "os.truncate",
 }
 PATIENCE = 120.0
+ACTED, FAILED = 3, 1
 PROGRAMS = {"mount", "umount", "sync", "unshare"}
 
 
-def arm(number: int) -> None:
-    """From now on count the changes, and kill this process before the n-th."""
+def kill() -> None:
+    """End this process at once."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def arm(number: int, act: Callable[[], object] = kill) -> None:
+    """From now on count the changes, and kill this process, or do what else is said, before the n-th."""
     count = 0
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
@@ -37,7 +43,7 @@ def arm(number: int) -> None:
         if event in CHANGES or _changes(event, arguments):
             count += 1
             if count == number:
-                os.kill(os.getpid(), signal.SIGKILL)
+                act()
 
     sys.addaudithook(hook)
 
@@ -54,33 +60,34 @@ def _changes(event: str, arguments: tuple[object, ...]) -> bool:
 
 
 def killed(number: int, work: Callable[[], object]) -> bool:
-    """Do the work in a process that is armed; whether it was killed. It fails the test in which it fails itself.
+    """Do the work in a child that is armed; whether it was killed. It fails the test in which it fails itself."""
+    return disturbed(number, work, kill)
 
-    The work must be a method that can be pickled: that process is no fork of pytest's, whose threads may hold locks.
-    """
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload([work.__module__])
-    child = processes.Process(target=_work, args=(number, work))
-    child.start()
-    child.join(PATIENCE)
-    code = child.exitcode
-    if code is None:
-        child.kill()
-        child.join()
-    assert code in (0, -signal.SIGKILL), f"the work failed before it was killed, or stands still: {code}"
+
+def disturbed(number: int, work: Callable[[], object], act: Callable[[], object]) -> bool:
+    """Do the work in a child, and `act` right before its n-th change; whether there was one."""
+    acted = False
+
+    def now() -> None:
+        nonlocal acted
+        acted = True
+        act()
+
+    child = os.fork()
+    if child == 0:
+        code = FAILED
+        try:
+            arm(number, now)
+            work()
+            code = ACTED if acted else 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    assert code in (0, ACTED, -signal.SIGKILL), f"the work failed: {code}"
     return code != 0
-
-
-def _work(number: int, work: Callable[[], object]) -> None:
-    code = 1
-    try:
-        arm(number)
-        work()
-        code = 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(code)
 
 
 if __name__ == "__main__":
