@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -23,6 +24,7 @@ from usenet.domain.errors import SystemFailure
 from usenet.domain.settings import Settings
 from usenet.domain.storage.converge import Converged
 from usenet.domain.storage.marker import Marker
+from usenet.domain.storage.seen import Place
 from usenet.domain.storage.steps import Detach, Guard, Persist, Share, Step, Unmount
 
 
@@ -77,7 +79,7 @@ class Desk:
             files: {"lock": self.lock},
             guards: {"guard": lambda path, *_: self.take(Guard(path=str(path)))},
             fstab: {"write": self.write},
-            markers: {"look": lambda root: (self.marker(str(root)), True)},
+            markers: {"look": lambda root, *_: (self.marker(str(root)), True)},
             tree: {"look": dict.fromkeys},
         }
 
@@ -90,8 +92,12 @@ class Desk:
         finally:
             self.locked = False
 
-    def observe(self, _: Home) -> Shelf:
-        return Shelf(self.home, self._read(), self.machine.host(), self.machine.seen())
+    def observe(self, _: Home, *, dead: Collection[str] = (), **__: object) -> Shelf:
+        settings, seen = self._read(), self.machine.seen()
+        gone = {
+            n: Place(held=replace(one.held, alive=False)) for n, one in seen.places.items() if one.held and n in dead
+        }
+        return Shelf(self.home, settings, self.machine.host(), replace(seen, places={**seen.places, **gone}))
 
     def take(self, step: Step) -> None:
         """Take a step on the machine, one operation after the other."""

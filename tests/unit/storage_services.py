@@ -65,7 +65,7 @@ class Bench:
         """Whether a container would find a path."""
         return (self.home.path / "data" / Path(path).relative_to("/data")).is_dir()
 
-    def observe(self, home: Home) -> Shelf:
+    def observe(self, home: Home, **_: object) -> Shelf:
         data = str(home.path / "data")
         wanted = self.settings
         places = {name: self.place(name) for name in {*wanted.storage.drives, *self.mounted}}

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.saved import only_path, program
+from tests.waiting import wait
 from usenet.actions.storage import rights, status
 from usenet.adapters import shell
 from usenet.adapters.home import Home
@@ -195,8 +196,8 @@ def stale(tmp_path: Path) -> Iterator[Path]:
     place.mkdir()
     server = subprocess.Popen(["mergerfs", "-f", "-o", "allow_other", str(real), str(place)])
     try:
-        while not os.path.ismount(place):
-            assert server.poll() is None
+        wait(lambda: os.path.ismount(place) or server.poll() is not None)
+        assert server.poll() is None
         server.send_signal(signal.SIGSTOP)
         yield place
     finally:
@@ -208,7 +209,7 @@ def stale(tmp_path: Path) -> Iterator[Path]:
 def test_a_server_that_is_gone_holds_nobody_up(stale: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(markers, "PATIENCE", 0.5)
     assert not look.is_directory(f"{stale}/films")
-    assert markers.look(stale) == (None, False)
+    assert markers.look(stale) == (None, None)
     assert guards.uppermost(stale) != ""
 
 
@@ -227,7 +228,7 @@ def test_storage_status_asks_nobody_for_longer_than_it_has(tmp_path: Path, monke
     home.settings.write_text(f"storage: {{drives: {{films: {{path: {share}}}}}}}\n")
     status.look(home)
     there = Mounted("films", "ext4", "0:99", Mount(target=str(share / "drives" / "films")))
-    look.places(share, {"films": True}, [there], patience=status.PATIENCE)
+    look.places(share, {"films": True}, [there], patience=status.PATIENCE, wake=False)
     asked.pop("findmnt")  # the kernel's own table, which waits for nothing
     assert {"lsblk", "test", "stat", "dd"} <= asked.keys()
     assert max(asked.values()) <= status.PATIENCE

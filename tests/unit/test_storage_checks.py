@@ -72,7 +72,7 @@ def test_what_is_not_as_wanted_is_said_in_words(change: dict[str, object], about
 
 def test_a_drive_without_its_marker_is_told() -> None:
     seen = replace(_right(), places={"films": Place(held=Held(source="/dev/sdb1"))})
-    assert _told(seen) == []
+    assert _told(seen) == ["films: it has no marker", "films: it is there and not mounted"], "and may be another"
     (problem,) = checks.of_markers(FILMS, seen)
     assert "no marker" in problem.what
     assert "storage add u1 --name films" in problem.cure

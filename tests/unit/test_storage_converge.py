@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import pytest
 
@@ -12,7 +12,9 @@ from tests.unit.storage_kernel import DRIVES, STACK, Directory, Disk
 from tests.unit.storage_model import Machine, cycles, foreign, run
 from tests.unit.storage_settled import settled, shown, without_markers
 from usenet.domain.host import Drive, Filesystem
+from usenet.domain.storage.checks import of_markers
 from usenet.domain.storage.converge import converge, mark
+from usenet.domain.storage.health import state
 from usenet.domain.storage.intent import DriveSettings
 from usenet.domain.storage.marker import Marker, text
 from usenet.domain.storage.offers import Offer
@@ -178,11 +180,92 @@ def test_a_drive_of_another_stack_below_the_same_data_root_is_not_unmounted() ->
 
 
 def test_the_mountpoint_of_what_leaves_is_guarded_whoever_made_it() -> None:
-    machine, *_ = shelf()
+    machine, _, second = shelf()
+    second.marker = text(Marker(stack=STACK, name="shows", uuid="u-b"))
     machine.made.add(DRIVES + "shows")
     machine.mount("/dev/sdb1", DRIVES + "shows", "ext4", read_only=False)
     run(machine.apply())
+    assert shown(machine) == {"films": "A"}
     assert DRIVES + "shows" in machine.guarded
+
+
+def test_what_a_person_mounted_beside_the_drives_stays_and_is_told() -> None:
+    machine, *_ = shelf()
+    machine.made.add(DRIVES + "nas")
+    machine.guarded.add(DRIVES + "nas")
+    machine.bind("/mnt/nas", DRIVES + "nas", read_only=False)
+    run(machine.apply())
+    assert shown(machine) == {"films": "A", "nas": "/mnt/nas"}
+    (finding,) = machine.planned().findings
+    assert "is no drive of this stack" in finding.what
+
+
+def test_a_drive_without_a_marker_that_was_taken_out_of_the_file_by_hand_leaves() -> None:
+    machine, *_ = shelf()
+    run(machine.add("u-b", "shows", read_only=True))
+    machine.settings.pop("shows")
+    finished(machine)
+    assert shown(machine) == {"films": "A"}
+
+
+@pytest.mark.parametrize(
+    ("path", "facts", "kept"),
+    [
+        ("/srv/films", {"directories": {"/srv/films"}}, True),
+        ("/srv/films", {}, False),  # deleted: systemd would make it
+        ("/media/disk/films", {"directories": {"/media/disk/films"}, "targets": {"/", "/media/disk"}}, False),
+        ("/media/disk/films", {"targets": {"/"}}, False),
+        ("/mnt/nas/films", {"boot": {"/", "/mnt/nas"}}, True),
+        ("/mnt/nas/films", {"boot": {"/", "/mnt/nas"}, "targets": {"/", "/mnt/nas"}}, False),
+        ("/mnt/nas", {"boot": {"/", "/mnt/nas"}, "targets": {"/", "/mnt/nas"}, "silent": {"/mnt/nas"}}, True),
+        ("/mnt/nasty", {"boot": {"/", "/mnt/nas"}}, False),
+    ],
+)
+def test_no_line_binds_a_directory_that_systemd_would_make_where_its_drive_is_mounted_later(
+    path: str, facts: dict[str, Any], *, kept: bool
+) -> None:
+    seen = Seen(data="/d", shared=True, **{name: frozenset(what) for name, what in facts.items()})
+    written = [step.lines for step in converge({"films": DriveSettings(path=path)}, seen).steps if _persists(step)]
+    assert written == ([(f"{path} /d/drives/films none bind,nofail 0 0",)] if kept else [])
+
+
+def _persists(step: Step) -> TypeGuard[Persist]:
+    return isinstance(step, Persist)
+
+
+UNSURE = Held(source="/dev/sdb1", unsure="it has not answered yet")
+
+
+def _seen(held: Held, *, uuid: str = "u", **facts: Any) -> Seen:
+    drive = Drive(name="sdb", path="/dev/sdb", size=1)
+    there = Filesystem(source="/dev/sdb1", type="ext4", uuid=uuid)
+    offers = (Offer(device="/dev/sdb1", drive=drive, size=1, filesystem=there),)
+    kernel = {"data": "/d", "shared": True, "drivers": frozenset({"ext4"}), "stack": STACK}
+    return Seen(**{**kernel, "offers": offers, "places": {"films": Place(held=held)}, **facts})
+
+
+@pytest.mark.parametrize(
+    ("seen", "word"),
+    [
+        (_seen(UNSURE), "has not answered yet"),
+        (_seen(Held(source="/dev/sdb1"), uuid=""), "only root can see which drive it is"),
+    ],
+)
+def test_what_nobody_can_tell_yet_is_told_and_not_taken_away(seen: Seen, word: str) -> None:
+    drive = DriveSettings(uuid="u", type="ext4")
+    planned = converge({"films": drive}, seen)
+    assert not [step for step in planned.steps if not isinstance(step, Persist)]
+    assert [word in one.what for one in planned.findings] == [True]
+    assert state(drive, "films", seen)[0] == "unknown"
+    assert list(of_markers({"films": drive}, seen)) == []
+
+
+def test_a_plain_user_is_not_told_that_a_drive_is_away_which_only_root_can_see() -> None:
+    drive = DriveSettings(uuid="u", type="ext4")
+    seen = Seen(data="/d", shared=True, blind=True)
+    (finding,) = converge({"films": drive}, seen).findings
+    assert "only root can see" in finding.what
+    assert state(drive, "films", seen) == ("unknown", "only root can see it here")
 
 
 def test_no_drive_leaves_while_a_file_on_it_is_open() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.unit.storage_kernel import DATA, Disk, plain
 from tests.unit.storage_model import Machine, run
 from tests.unit.storage_settled import settled, shown
-from usenet.domain.storage.converge import escaped
+from usenet.domain.storage.lines import escaped
 
 # All that a path may hold once line breaks were refused.
 PATHS = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp"), include_characters="\t\n\\ "), min_size=1)

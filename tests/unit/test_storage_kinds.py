@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from usenet.adapters import shell
 from usenet.domain.storage import kinds
-from usenet.domain.storage.converge import converge, escaped
+from usenet.domain.storage.converge import converge
 from usenet.domain.storage.intent import DriveSettings
+from usenet.domain.storage.lines import escaped
 from usenet.domain.storage.seen import Seen
 
 
@@ -116,7 +117,8 @@ PATHS = [
 def test_all_who_read_fstab_find_the_same_paths(path: str, tmp_path: Path) -> None:
     shown = path.replace("\n", "-")  # one with a line break is refused
     drives = {"films": DriveSettings(path=f"{shown}/x"), "ro": DriveSettings(path=shown, read_only=True)}
-    planned = converge(drives, Seen(data=f"{path}/data", shared=True))
+    there = frozenset(one.path for one in drives.values())
+    planned = converge(drives, Seen(data=f"{path}/data", shared=True, directories=there))
     (lines,) = [step.lines for step in planned.steps if hasattr(step, "lines")]
     (table := tmp_path / "fstab").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from usenet.adapters import settings
 from usenet.adapters.storage import mergerfs
 from usenet.domain.errors import ConfigError, ValidationError
-from usenet.domain.storage.converge import converge, is_pool
+from usenet.domain.storage.converge import converge
 from usenet.domain.storage.events import FIRST_WAIT, Known, turn
 from usenet.domain.storage.intent import DriveSettings, PoolSettings
+from usenet.domain.storage.lines import is_pool
 from usenet.domain.storage.pool import Mounted, PoolSeen, check_members, check_policy, draining, pool_steps, sight
 from usenet.domain.storage.seen import Held, Place, Seen
 from usenet.domain.storage.steps import Detach, Guard, MountPool, Persist, SetPool, Step, Unmount, commands, describe

@@ -128,7 +128,7 @@ def test_a_size_that_nobody_knows_is_empty(
         name="films", device="", type="ext4", label="", uuid="u", model="", serial="", bus="", size=0, used=None,
         state="away",
     )  # fmt: skip
-    monkeypatch.setattr(storage, "observe", lambda _: None)
+    monkeypatch.setattr(storage, "observe", lambda *_, **__: None)
     monkeypatch.setattr(storage, "rows", lambda *_, **__: [away])
     assert run(["--home", home, "storage", "list"]) == 0
     assert "0 B" not in capsys.readouterr().out

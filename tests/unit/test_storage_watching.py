@@ -154,6 +154,21 @@ def test_while_another_verb_is_at_work_it_waits_and_says_so_once(
     assert shown(watched.machine) == {"music": "B"}
 
 
+def test_a_drive_of_which_the_pulse_is_silent_is_taken_away_though_a_glance_finds_it_well(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.round()
+    with monkeypatch.context() as silent:
+        silent.setattr(watched.loop.pulse, "silent", lambda: frozenset({"films"}))
+        assert watched.loop.due()
+    watched.round()
+    texts = [one.text for one in watched.told]
+    assert [one for one in texts if "it does not answer" in one], texts
+    assert "lost films" in watched.events()
+    assert shown(watched.machine) == {"films": "A", "music": "B"}, "it is there, and is tried once more"
+    assert not watched.loop.dead
+
+
 def test_what_the_machine_refuses_does_not_end_the_watch(watched: Watched) -> None:
     def refuses(_: Step) -> None:
         raise OSError(28, "No space left on device")

@@ -44,14 +44,17 @@ class Changed:
     findings: tuple[Finding, ...] = ()
 
 
-def apply(home: Home, *, say: Say, must: str = "", leave: Collection[str] = ()) -> Converged:
+def apply(
+    home: Home, *, say: Say, must: str = "", leave: Collection[str] = (), dead: Collection[str] | None = None
+) -> Converged:
     """Take the steps from what is mounted to what usenet.yaml wants. Call it under the lock.
 
     What fails for one drive is a finding, and the others go on; for the drive `must`, and for what is no drive's, it
-    is raised. The drives `leave`, or the pool, are not mounted, though they could be.
+    is raised. The drives `leave`, or the pool, are not mounted, though they could be. `dead` is what somebody knows who
+    feels the pulse of the drives: none is woken then. Else each is asked, and has half a minute to spin up.
     """
     mounting.tidy()
-    shelf = observe(home)
+    shelf = observe(home, wake=dead is None, dead=dead or ())
     planned = converge(shelf.drives, shelf.seen)
     failed: dict[str, Finding] = {}
     for step in planned.steps:
@@ -65,7 +68,7 @@ def apply(home: Home, *, say: Say, must: str = "", leave: Collection[str] = ()) 
             if name in ("", must):
                 raise
             failed[name] = Finding(drive=name, what=failure.message, cure=failure.hint)
-    settled = settling.settle(shelf, say=say, mount=POOL not in leave)
+    settled = settling.settle(shelf, say=say, mount=POOL not in leave, wake=dead is None)
     return Converged((*planned.steps, *settled.steps), (*planned.findings, *failed.values(), *settled.findings))
 
 

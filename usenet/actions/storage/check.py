@@ -23,6 +23,7 @@ from usenet.domain.storage import checks, health, kinds
 from usenet.domain.storage.checks import Entry, OwnBelow, Problem, Repair
 from usenet.domain.storage.converge import converge
 from usenet.domain.storage.intent import POOL
+from usenet.domain.storage.seen import within
 from usenet.domain.storage.steps import Step, describe
 
 Say = Callable[[str], None]
@@ -159,7 +160,7 @@ def _deep(shelf: Shelf) -> tuple[tuple[Problem, ...], tuple[OwnBelow, ...], tupl
 def _silent(shelf: Shelf, table: Sequence[Mounted]) -> Mapping[str, str]:
     """Mounts below the data root that are nobody's of the stack and are gone or don't answer."""
     own = {shelf.seen.data, *(shelf.seen.target(name) for name in (*shelf.drives, POOL))}
-    rows = {row.mount.target: row for row in table if checks.within(row.mount.target, shelf.seen.data)}
+    rows = {row.mount.target: row for row in table if within(row.mount.target, shelf.seen.data)}
     others = [row for target, row in rows.items() if target not in own and row.source != guards.SOURCE]
     answers = _all(mounts.usage, [row.mount.target for row in others])
     return dict(_gone(others, answers))

@@ -44,7 +44,7 @@ class Looked:
 
 def look(home: Home, *, record: bool = True) -> Looked:
     """Ask every drive of the stack, all at once. `record`: keep how full they are, for the forecast of a later day."""
-    shelf = observe(home.require())
+    shelf = observe(home.require(), wake=False)
     below = {name: health.beneath(drive, shelf.host) for name, drive in shelf.drives.items()}
     asked = smart.ask(drive.path for drives in below.values() for drive in drives)
     states = {name: health.state(drive, name, shelf.seen)[0] for name, drive in shelf.drives.items()}

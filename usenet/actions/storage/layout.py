@@ -10,7 +10,8 @@ from usenet.adapters.home import Home
 from usenet.domain.binds import data_directories
 from usenet.domain.errors import ValidationError
 from usenet.domain.steps import MakeDirectories
-from usenet.domain.storage import checks, health
+from usenet.domain.storage import health
+from usenet.domain.storage.seen import within
 
 MODE = 0o2775
 
@@ -53,4 +54,4 @@ def _tree(shelf: Shelf, name: str) -> tuple[str, ...]:
     if state != "mounted":
         raise ValidationError(f"nothing can be made on {name}: it is {state}" + (f", {why}" if why else ""))
     root = shelf.seen.target(name)
-    return tuple(path for path in data_directories(root) if not checks.within(path, f"{root}/drives"))
+    return tuple(path for path in data_directories(root) if not within(path, f"{root}/drives"))

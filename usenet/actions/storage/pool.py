@@ -112,7 +112,7 @@ def _change(
 
 def existing(home: Home) -> tuple[Shelf, PoolSettings]:
     """One look, and the pool of usenet.yaml. ValidationError where there is none."""
-    shelf = observe(home.require())
+    shelf = observe(home.require(), wake=False)
     if not (pool := shelf.settings.storage.pool):
         raise ValidationError("there is no pool", hint="make one with: usenet storage pool create")
     return shelf, pool

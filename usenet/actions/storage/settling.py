@@ -10,8 +10,9 @@ from usenet.adapters import mounts
 from usenet.adapters.storage import fstab, guards, mergerfs, mounting
 from usenet.domain.errors import UsenetError
 from usenet.domain.storage import pool as pools
-from usenet.domain.storage.converge import Converged, Finding, is_pool
+from usenet.domain.storage.converge import Converged, Finding
 from usenet.domain.storage.intent import POOL
+from usenet.domain.storage.lines import is_pool
 from usenet.domain.storage.pool import PoolSeen
 from usenet.domain.storage.steps import Detach, Guard, MountPool, Persist, SetPool, Step, Unmount
 
@@ -36,14 +37,14 @@ def planned(shelf: Shelf, there: PoolSeen | None = None) -> Converged:
     return pools.pool_steps(shelf.settings.storage.pool, shelf.drives, shelf.seen, there or seen_of(shelf))
 
 
-def settle(shelf: Shelf, *, say: Say, must: bool = False, mount: bool = True) -> Converged:
+def settle(shelf: Shelf, *, say: Say, must: bool = False, mount: bool = True, wake: bool = True) -> Converged:
     """Take these steps, after those of the drives; under the lock. `mount` False: one that is not mounted stays so.
 
-    What fails is a finding, or raised if it `must` be.
+    What fails is a finding, or raised if it `must` be. Without `wake` no drive is woken.
     """
     if not concerns(shelf):
         return Converged((), ())
-    shelf = observe(shelf.home)  # the drives have moved since
+    shelf = observe(shelf.home, wake=wake)  # the drives have moved since
     towards = planned(shelf)
     steps = tuple(step for step in towards.steps if mount or not isinstance(step, MountPool))
     try:

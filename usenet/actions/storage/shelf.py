@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from usenet.domain import mounts as holders
 from usenet.domain.host import Host
 from usenet.domain.settings import Settings, data_root
 from usenet.domain.storage import offers
+from usenet.domain.storage.converge import unsure
 from usenet.domain.storage.intent import DriveSettings
 from usenet.domain.storage.offers import Offer
 from usenet.domain.storage.seen import Held, Seen
@@ -35,10 +38,13 @@ class Shelf:
         return dict(self.settings.storage.drives)
 
 
-def observe(home: Home, *, patience: float | None = None) -> Shelf:
+def observe(
+    home: Home, *, patience: float | None = None, wake: bool = True, dead: Collection[str] = frozenset()
+) -> Shelf:
     """Look at every drive of the machine and at those of the stack. Works without a usenet.yaml, engine and root.
 
-    With `patience` nothing but drives is looked at, and what gives no answer in so many seconds is taken for dead.
+    Without `wake` none that sleeps is woken, and one that doesn't answer soon is unsure, not dead; `dead` are known to
+    be. With `patience` besides, nothing but drives is looked at, and nobody is waited for longer than so many seconds.
     """
     wanted = settings.load(home) if home.exists else Settings()
     table, parts = mounts.look(), look.parts()
@@ -46,11 +52,11 @@ def observe(home: Home, *, patience: float | None = None) -> Shelf:
     drives = wanted.storage.drives
     names = {name: bool(one.uuid) for name, one in drives.items()}
     with ThreadPoolExecutor(2) as pool:
-        places = pool.submit(look.places, data, names, table, parts, patience)
+        places = pool.submit(look.places, data, names, table, parts, patience=patience, wake=wake, dead=dead)
         answering = pool.submit(look.directories, [one.path for one in drives.values() if one.path], patience)
         host = hardware.drives_alone(patience) if patience else hardware.look()
     keep = (str(home.path), str(data), host.engine.root if host.engine else "/var/lib/docker")
-    stack = look.stack_id(home)
+    stack, (there, silent) = look.stack_id(home), answering.result()
     seen = Seen(
         data=str(data),
         shared=look.shared(data, table),
@@ -59,9 +65,11 @@ def observe(home: Home, *, patience: float | None = None) -> Shelf:
         places=places.result(),
         lines=fstab.lines(stack) if stack else (),
         drivers=look.drivers(),
-        directories=frozenset(
-            one.path for one in drives.values() if one.path in answering.result() and _is_there(one, host)
-        ),
+        directories=frozenset(one.path for one in drives.values() if one.path in there and _is_there(one, host)),
+        silent=silent,
+        targets=frozenset(row.mount.target for row in table) | {"/"},
+        boot=fstab.mountpoints() | {"/"},
+        blind=os.geteuid() != 0 and any(one.what.startswith("signatures on") for one in host.unseen),
         stack=stack,
         parts=parts,
         lasting=guards.lasting(data / "drives"),
@@ -112,8 +120,8 @@ def _held(shelf: Shelf, name: str) -> Held | None:
 
 def _row(shelf: Shelf, offer: Offer, name: str) -> Row:
     held = _held(shelf, name)
-    if held and not held.alive:
-        state = _SILENT
+    if held and (not held.alive or held.unsure):
+        state = held.unsure or _SILENT
     elif name and not offer.why:
         state = "mounted" if held else "not mounted: usenet storage check --fix"
     else:
@@ -136,9 +144,12 @@ def _row(shelf: Shelf, offer: Offer, name: str) -> Row:
 def _absent(shelf: Shelf, name: str) -> Row:
     drive = shelf.drives[name]
     held = _held(shelf, name)
-    state = "away" if drive.uuid else "mounted" if held else "not mounted"
-    if held and not held.alive:
-        state = _SILENT
+    if held:
+        state = unsure(drive, held, shelf.seen) or "mounted" if held.alive else _SILENT
+    elif drive.uuid:
+        state = "only root can see it" if shelf.seen.blind else "away"
+    else:
+        state = "not mounted"
     return Row(
         name=name, device=drive.path, type=drive.type, label="", uuid=drive.uuid, model="", serial=drive.serial, bus="",
         size=0, used=None, state=state,

@@ -16,6 +16,7 @@ from usenet.domain.storage.intent import POOL, PoolSettings, Role
 
 # Seconds, together with all else less than two.
 PATIENCE, SIZE_PATIENCE = 0.7, 0.4
+_UNASKED = ("away", "not mounted", "dead")  # how full they are
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +73,12 @@ class StorageStatus:
 
 
 def look(home: Home) -> StorageStatus:
-    """One look, which a drive that hangs does not hold up: what does not answer within PATIENCE seconds is dead."""
-    shelf = observe(home.require(), patience=PATIENCE)
+    """One look, which a drive that hangs does not hold up: nobody is waited for longer than PATIENCE seconds."""
+    shelf = observe(home.require(), patience=PATIENCE, wake=False)
     seen = shelf.seen
     states = {name: health.state(drive, name, seen) for name, drive in shelf.drives.items()}
     pool = shelf.settings.storage.pool
-    asked = [seen.target(name) for name, (state, _) in states.items() if state not in ("away", "not mounted", "dead")]
+    asked = [seen.target(name) for name, (state, _) in states.items() if state not in _UNASKED]
     asked += [seen.target(POOL)] if pool and _pool_state(shelf) == "mounted" else []
     known = usages([seen.data, *asked], SIZE_PATIENCE)
     return StorageStatus(
@@ -131,6 +132,8 @@ def _pool_state(shelf: Shelf) -> State:
     place = shelf.seen.places.get(POOL)
     if not (place and place.held):
         return "not mounted"
+    if place.held.unsure:
+        return "unknown"
     return "mounted" if place.held.alive else "dead"
 
 

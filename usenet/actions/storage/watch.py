@@ -81,7 +81,9 @@ class _Watch:
         self.relief = Relief(self.memory, self.say)
         self.table: tuple[Mounted, ...] = ()
         self.pulse = pulse.Pulse(self.answers)
+        self.asked: dict[str, str] = {}
         self.pool = mergerfs.Pulse()
+        self.dead: set[str] = set()
         self.data = ""
         self.uuids: frozenset[str] = frozenset()
         self.devices: frozenset[str] = frozenset()
@@ -115,8 +117,8 @@ class _Watch:
             return True
         if self.failures:
             return False
-        silent = bool(self.pulse.silent()) or self.pool.silent()
-        return silent or self._written() != self.written or self._unmounted()
+        self.dead |= self.pulse.silent()
+        return bool(self.dead) or self.pool.silent() or self._written() != self.written or self._unmounted()
 
     def _there(self) -> dict[str, str]:
         """What was there at the last look, the pool too: name → where."""
@@ -152,13 +154,14 @@ class _Watch:
 
     def look(self) -> _Now:
         self.bell.begin()
-        return _now(self.home)
+        return _now(self.home, self.dead)
 
     def mend(self, ready: Collection[str]) -> tuple[_Now, Turn]:
         """Take away what is dead, mount those of `ready`; what is there after that, and what follows."""
         with files.lock(self.home.path, "storage watch"):
             waiting = set(self.memory.known or ()) - set(ready)
-            done = change.apply(self.home, say=lambda step: self.say(describe(step)), leave=waiting)
+            done = change.apply(self.home, say=lambda step: self.say(describe(step)), leave=waiting, dead=self.dead)
+        self.dead.clear()  # they are taken away
         for finding in done.findings:
             if finding.drive in ready:
                 self.say(_line(f"{finding.drive}: {finding.what}", finding.cure))
@@ -183,16 +186,17 @@ class _Watch:
     def follow(self, shelf: Shelf) -> None:
         """Feel the pulse of what is mounted now."""
         self.data, self.table = shelf.seen.data, mounts.look()
+        self.dead.clear()
         held = {name: place.held for name, place in shelf.seen.places.items() if name in shelf.drives}
-        devices = {name: one.source for name, one in held.items() if one and shelf.drives[name].uuid}
-        self.pulse.follow(devices)
+        self.asked = {n: one.source if shelf.drives[n].uuid else "" for n, one in held.items() if one}
+        self.pulse.follow(self.asked, [name for name, one in held.items() if one and one.unsure])
         self.pool = mergerfs.Pulse(self._there().get(POOL, ""))
 
     def answers(self, name: str) -> bool:
         """Whether a mounted drive answers; in a thread of the pulse."""
         target = f"{self.data}/drives/{name}"
         rows = [row for row in self.table if row.mount.target == target]
-        held = look.places(Path(self.data), {name: True}, rows)[name].held
+        held = look.places(Path(self.data), {name: bool(self.asked.get(name))}, rows)[name].held
         return bool(held and held.alive)
 
 
@@ -200,8 +204,8 @@ def _line(what: str, cure: str) -> str:
     return f"{what}; {cure}" if cure else what
 
 
-def _now(home: Home) -> _Now:
-    shelf = observe(home)
+def _now(home: Home, dead: Collection[str] = ()) -> _Now:
+    shelf = observe(home, wake=False, dead=dead)
     return _Now(shelf, settling.seen_of(shelf) if settling.concerns(shelf) else PoolSeen())
 
 

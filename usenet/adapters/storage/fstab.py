@@ -11,6 +11,7 @@ from pathlib import Path
 
 from usenet.adapters import files, shell
 from usenet.adapters.refusals import in_words
+from usenet.adapters.storage import guards
 from usenet.domain.errors import SystemFailure
 
 PATH = Path("/etc/fstab")
@@ -23,6 +24,12 @@ def lines(stack: str, path: Path = PATH) -> tuple[str, ...]:
     """The mounts of a stack that are there."""
     inside = _parted(_read(path), stack)[1]
     return tuple(line for line in inside if line and not line.startswith("#"))
+
+
+def mountpoints(path: Path = PATH) -> frozenset[str]:
+    """Where a start of the machine mounts something, by whosever lines."""
+    rows = (line.split() for line in _read(path) if not line.lstrip().startswith("#"))
+    return frozenset(guards.plain(row[1]) for row in rows if len(row) > 1 and row[1].startswith("/"))
 
 
 def write(stack: str, wanted: tuple[str, ...], path: Path = PATH) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,9 @@ from usenet.adapters.storage import guards, markers
 from usenet.domain.errors import SystemFailure
 from usenet.domain.storage.seen import Held, Place
 
+# A drive that slept may need half as long to spin up; one that says nothing for so long is dead.
+PATIENCE = 30.0
+_SYSFS = Path("/sys/dev/block")
 _HELPERS = ("exfat-fuse", "ntfs-3g", "ntfs")
 
 
@@ -70,13 +73,18 @@ def places(
     names: Mapping[str, bool],
     table: Iterable[Mounted],
     parts: frozenset[str] = frozenset(),
+    *,
     patience: float | None = None,
+    wake: bool = True,
+    dead: Collection[str] = (),
 ) -> dict[str, Place]:
     """What is at <data>/drives/NAME, for `names` and for whatever else is mounted there.
 
-    `names`: name → whether it is a drive, whose device is asked for a block, or a directory. What gives no answer
-    within `patience` seconds is not alive.
+    `names`: name → whether it is a drive, whose device is asked for a block, or a directory. What gives no answer for
+    PATIENCE seconds is dead. Without `wake` no device is asked that would have to spin up, and of what gives no answer
+    within `patience` seconds nobody can tell. Those of `dead` are known to be dead, and not asked.
     """
+    limit = PATIENCE if wake else patience or markers.PATIENCE
     root = data / "drives"
     there: dict[str, Mounted] = {}
     for row in table:  # the later lies over the earlier
@@ -88,8 +96,11 @@ def places(
         on = there.get(name)
         if on is None:
             return Place(guarded=guards.guarded(root / name))
-        held = _held(on, patience or markers.PATIENCE, device=names.get(name, False))
-        return Place(held=replace(held, part=on.mount.target in parts))
+        part = on.mount.target in parts
+        held = Held(source=on.source, read_only="ro" in on.mount.options, part=part)
+        if name in dead:
+            return Place(held=replace(held, alive=False))
+        return Place(held=_asked(held, on, limit, device=names.get(name, False), wake=wake))
 
     everything = tuple(dict.fromkeys((*names, *there)))
     # At the same time: those that hang cost their time-out once.
@@ -105,28 +116,31 @@ def device(word: str, known: Iterable[str]) -> str:
     return next((one for one in known if Path(one).resolve() == meant), word)
 
 
-def is_directory(path: str, patience: float | None = None) -> bool:
-    """Whether there is such a directory, and it answers: that of a server that is gone does not."""
+def is_directory(path: str, patience: float | None = None) -> bool | None:
+    """Whether there is such a directory; None where it does not answer, as that of a server that is gone."""
     try:
         return shell.run(("test", "-d", path), timeout=patience or markers.PATIENCE).ok
-    except SystemFailure:  # too late is no
-        return False
+    except SystemFailure:
+        return None
 
 
-def directories(paths: Sequence[str], patience: float | None = None) -> frozenset[str]:
-    """Those that are there, all asked at the same time."""
+def directories(paths: Sequence[str], patience: float | None = None) -> tuple[frozenset[str], frozenset[str]]:
+    """Those that are there, and those that don't answer; all asked at the same time."""
     with ThreadPoolExecutor(max(len(paths), 1)) as pool:
-        there = pool.map(lambda path: is_directory(path, patience), paths)
-        return frozenset(path for path, here in zip(paths, there, strict=True) if here)
+        answers = dict(zip(paths, pool.map(lambda path: is_directory(path, patience), paths), strict=True))
+    return frozenset(p for p, here in answers.items() if here), frozenset(p for p in paths if answers[p] is None)
 
 
-def _held(row: Mounted, patience: float, *, device: bool) -> Held:
+def _asked(held: Held, row: Mounted, patience: float, *, device: bool, wake: bool) -> Held:
     if device and _is_another(row):
-        return Held(source=row.source, read_only="ro" in row.mount.options, alive=False)
+        return replace(held, alive=False)
     end = time.monotonic() + patience
     marker, alive = markers.look(Path(row.mount.target), patience)
-    alive = alive and not (device and not _reads(row.source, max(end - time.monotonic(), 0)))
-    return Held(source=row.source, read_only="ro" in row.mount.options, alive=alive, marker=marker)
+    if alive and device and (wake or not _spins(row.source)):
+        alive = _reads(row.source, max(end - time.monotonic(), 0))
+    if alive is None and patience < PATIENCE:
+        return replace(held, marker=marker, unsure="it has not answered yet: it sleeps, or is broken")
+    return replace(held, marker=marker, alive=bool(alive))
 
 
 def _is_another(row: Mounted) -> bool:
@@ -140,10 +154,22 @@ def _is_another(row: Mounted) -> bool:
     return f"{os.major(now)}:{os.minor(now)}" != row.device
 
 
-def _reads(device: str, patience: float) -> bool:
-    """Whether the device itself gives a block, past every cache."""
+def _spins(device: str) -> bool:
+    """Whether a question might wake the drive; the disk knows that of its partitions."""
+    try:
+        number = Path(device).stat().st_rdev
+        place = (_SYSFS / f"{os.major(number)}:{os.minor(number)}").resolve()
+        queue = next(one for one in (place / "queue", place.parent / "queue") if one.is_dir())
+        return (queue / "rotational").read_text().strip() != "0"
+    except (OSError, StopIteration):
+        return True
+
+
+def _reads(device: str, patience: float) -> bool | None:
+    """Whether the device itself gives a block, past every cache; None where it has not answered in time."""
     ask = ("dd", f"if={device}", "of=/dev/null", "bs=4096", "count=1", "iflag=direct", "status=none")
     try:
-        return shell.run(ask, timeout=patience).ok
-    except SystemFailure:  # too late is no
-        return False
+        done = shell.run(ask, timeout=patience)
+    except SystemFailure:
+        return None
+    return done.ok or markers.closed(done)

@@ -15,23 +15,31 @@ from usenet.domain.storage.marker import FILE, Marker, read
 PATIENCE = 3.0
 
 
-def look(root: Path, patience: float | None = None) -> tuple[Marker | None, bool]:
-    """The marker in a mounted directory, and whether the directory answers at all, within so many seconds."""
+def look(root: Path, patience: float | None = None) -> tuple[Marker | None, bool | None]:
+    """The marker in a mounted directory, and whether the directory can be read at all; None for that where there was
+    no answer within so many seconds. One that this user may not read can be read by others.
+    """
     end = time.monotonic() + (PATIENCE if patience is None else patience)
     try:
         # Another process reads, so that a drive that hangs stops that one and not us.
         ask = ("dd", f"if={root / FILE}", "iflag=nofollow,nonblock", "bs=4096", "count=1", "status=none")
         done = shell.run(ask, timeout=end - time.monotonic())
     except SystemFailure:
-        return None, False
+        return None, None
     return (read(done.out), True) if done.ok else (None, _answers(root, end))
 
 
-def _answers(root: Path, end: float) -> bool:
+def _answers(root: Path, end: float) -> bool | None:
     try:
-        return shell.run(("ls", "-U", "--", str(root)), timeout=max(end - time.monotonic(), 0)).ok
+        done = shell.run(("ls", "-U", "--", str(root)), timeout=max(end - time.monotonic(), 0))
     except SystemFailure:
-        return False
+        return None
+    return done.ok or closed(done)
+
+
+def closed(done: shell.Done) -> bool:
+    """Whether a program failed only because this user may not look."""
+    return not done.ok and done.err.strip().endswith(("Permission denied", "Operation not permitted"))
 
 
 def remove(root: Path) -> None:

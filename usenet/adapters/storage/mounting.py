@@ -88,8 +88,11 @@ class Found:
 
 
 def found(root: Path) -> Found:
-    """What is on the drive that is mounted at `root`."""
-    return Found(marker=markers.look(root)[0], fresh=tree.fresh(str(root)))
+    """What is on the drive that is mounted at `root`. SystemFailure: it does not answer, and may be anybody's."""
+    marker, alive = markers.look(root, PATIENCE)
+    if not alive:
+        raise SystemFailure(f"{root} can't be read", hint="look at: dmesg | tail")
+    return Found(marker=marker, fresh=tree.fresh(str(root)))
 
 
 def peek(device: str, kind: str, options: tuple[str, ...]) -> Found:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-OVERDUE = 4.0
+OVERDUE = 40.0  # seconds, more than any question takes: a drive that slept needs half a minute
 _SYSFS = Path("/sys/dev/block")
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -69,10 +69,17 @@ class Pulse:
         self._ask = ask
         self._drives: dict[str, _Drive] = {}
 
-    def follow(self, devices: Mapping[str, str]) -> None:
-        """Let these be the drives: name → device."""
-        numbers = {name: _number(device) for name, device in devices.items()}
-        self._drives = {name: _Drive(number, _counters(number)) for name, number in numbers.items() if number}
+    def follow(self, devices: Mapping[str, str], doubtful: Collection[str] = ()) -> None:
+        """Let these be the drives: name → device, empty for a directory. Of them the `doubtful` are asked at once;
+        who is being asked already is not asked twice.
+        """
+        before, self._drives = self._drives, {}
+        for name, device in devices.items():
+            number, old = _number(device) if device else "", before.get(name)
+            if old and old.asked and old.number == number:
+                self._drives[name] = old
+            elif number or name in doubtful:
+                self._drives[name] = _Drive(number, None if name in doubtful else _counters(number))
 
     def silent(self) -> frozenset[str]:
         """The drives that are gone or do not answer any more; waits for none."""
@@ -80,22 +87,22 @@ class Pulse:
 
     def _is_silent(self, name: str, drive: _Drive) -> bool:
         if drive.asked:
-            if not drive.answer:
-                return time.monotonic() - drive.asked > OVERDUE
-            drive.asked, well = 0.0, drive.answer.pop()
-            drive.seen = _counters(drive.number)  # with our own question in it
+            if not drive.answer and time.monotonic() - drive.asked <= OVERDUE:
+                return False
+            drive.asked, well = 0.0, bool(drive.answer) and drive.answer.pop()
+            drive.seen = _counters(drive.number) if drive.number else ()  # with our own question in it
             return not well
-        now = _counters(drive.number)
+        now = _counters(drive.number) if drive.number else ()
         if now is None:
             return True
         if now != drive.seen:
-            drive.asked = time.monotonic()
+            drive.asked, drive.answer = time.monotonic(), []
             # The end of the program does not wait for a thread that waits for a drive.
-            threading.Thread(target=self._question, args=(name, drive), daemon=True).start()
+            threading.Thread(target=self._question, args=(name, drive.answer), daemon=True).start()
         return False
 
-    def _question(self, name: str, drive: _Drive) -> None:
-        drive.answer.append(self._ask(name))
+    def _question(self, name: str, answer: list[bool]) -> None:
+        answer.append(self._ask(name))
 
 
 def _counters(number: str) -> tuple[str, ...] | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from usenet.domain.errors import SystemFailure
-from usenet.domain.storage.converge import escaped
+from usenet.domain.storage.lines import escaped
 
 UDEV = Path("/run/udev/control")
 MOUNTS = Path("/proc/self/mountinfo")

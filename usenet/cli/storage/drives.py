@@ -28,7 +28,7 @@ def list_(
     """Show every drive, whether it is in the stack or can join it."""
     from usenet.actions import storage
 
-    shelf = storage.observe(home())
+    shelf = storage.observe(home(), wake=False)
     rows = storage.rows(shelf, all_=all_ or FLAGS.json)
 
     def human() -> None:

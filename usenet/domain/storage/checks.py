@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from posixpath import commonpath
 
-from usenet.domain.storage.converge import Converged, drive_of
+from usenet.domain.storage.converge import Converged, drive_of, unsure
 from usenet.domain.storage.intent import DriveSettings
-from usenet.domain.storage.seen import Seen
+from usenet.domain.storage.seen import Place, Seen
 from usenet.domain.storage.steps import (
     BindDirectory,
     Detach,
@@ -112,8 +112,10 @@ def _wrong(step: Step, seen: Seen) -> str:  # noqa: PLR0911 - one for each step
 def of_markers(drives: Mapping[str, DriveSettings], seen: Seen) -> Iterator[Problem]:
     """Drives that are mounted without a marker, where converging lets them be."""
     for name, drive in drives.items():
-        place = seen.places.get(name)
-        if drive.uuid and not drive.read_only and place and place.held and place.held.alive and not place.held.marker:
+        held = seen.places.get(name, Place()).held
+        if held is None or held.marker or not held.alive or unsure(drive, held, seen):
+            continue
+        if drive.uuid and not drive.read_only:
             again = f"if it is the right drive: usenet storage add {drive.uuid} --name {name}"
             yield Problem(about=name, what="it has no marker: it was emptied, or is a copy", cure=again)
 
@@ -148,8 +150,3 @@ def _owned(entry: Entry, uid: int, gid: int, least: int) -> str:
     if entry.mode & least != least:
         return f"its mode is {entry.mode:04o}: the services need at least {least:04o}"
     return ""
-
-
-def within(path: str, root: str) -> bool:
-    """Whether `path` is `root` or lies below it."""
-    return path == root or path.startswith(root.rstrip("/") + "/")

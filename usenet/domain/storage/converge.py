@@ -6,15 +6,15 @@ is finished by the next one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from usenet.domain.storage import kinds
 from usenet.domain.storage.intent import POOL, DriveSettings
+from usenet.domain.storage.lines import Drives, escaped, is_pool, lines_of, options_of
 from usenet.domain.storage.marker import Marker, text
 from usenet.domain.storage.seen import Held, Place, Seen
 from usenet.domain.storage.steps import (
-    POOL_TYPE,
     BindDirectory,
     Detach,
     Give,
@@ -27,10 +27,6 @@ from usenet.domain.storage.steps import (
     Unmark,
     Unmount,
 )
-
-Drives = Mapping[str, DriveSettings]
-# These four and no others: glibc, by which systemd reads fstab, takes the rest as it stands.
-_ESCAPES = {ord(c): f"\\{ord(c):03o}" for c in " \t\n\\"}
 
 _OPEN = 0o2775  # as the directories of the data tree
 
@@ -61,18 +57,15 @@ def converge(drives: Drives, seen: Seen) -> Converged:
     for name, place in sorted(seen.places.items()):
         if name in drives or name == POOL or not place.held:
             continue
-        if place.held.marker and place.held.marker.stack != seen.stack:
-            there = seen.target(name)
-            findings.append(
-                Finding(drive=name, what=f"at {there} is another stack's", cure=f"look at: findmnt {there}")
-            )
-        else:
+        if _left(name, place.held, seen):
             steps += _release(seen.target(name), place.held)
+        else:
+            findings.append(_strange(name, place.held, seen))
     for name, drive in drives.items():
         needed, wrong = _one(name, drive, seen)
         steps += needed
         findings += wrong
-    lines = (*_lines(drives, seen), *(line for line in seen.lines if is_pool(line)))
+    lines = (*lines_of(drives, seen), *(line for line in seen.lines if is_pool(line)))
     if lines != seen.lines:
         steps.append(Persist(lines=lines))
     return Converged(tuple(steps), tuple(findings))
@@ -85,9 +78,19 @@ def drive_of(step: Step, seen: Seen) -> str:
     return path.removeprefix(root) if path.startswith(root) else ""
 
 
-def is_pool(line: str) -> bool:
-    """Whether a line of fstab is that of the pool, which has steps of its own."""
-    return line.split(" ")[2:3] == [POOL_TYPE]
+def _left(name: str, held: Held, seen: Seen) -> bool:
+    """Whether what is mounted at the place of no drive was a drive of this stack: its marker says so, or our lines."""
+    if held.marker:
+        return held.marker.stack == seen.stack
+    target = escaped(seen.target(name))
+    return any(line.split(" ")[1:2] == [target] for line in seen.lines)
+
+
+def _strange(name: str, held: Held, seen: Seen) -> Finding:
+    whose = "another stack's" if held.marker else "no drive of this stack"
+    there = seen.target(name)
+    cure = f"if it may go: sudo umount {there}; a directory that is mounted elsewhere can be added to the stack"
+    return Finding(drive=name, what=f"at {there} is {whose}", cure=f"look at: findmnt {there}" if held.marker else cure)
 
 
 def _release(target: str, held: Held) -> Iterator[Step]:
@@ -107,6 +110,8 @@ def _one(name: str, drive: DriveSettings, seen: Seen) -> tuple[list[Step], list[
     elif held and drive.read_only and not held.read_only and not away:
         steps.append(Unmount(target=target))
     elif held:
+        if why := unsure(drive, held, seen):
+            return [], [Finding(drive=name, what=why, cure="look again in a while, or as root")]
         if held.read_only and not drive.read_only:
             findings.append(Finding(drive=name, what="nothing can be written to it now", cure="look at: dmesg | tail"))
         return [], findings
@@ -119,10 +124,19 @@ def _one(name: str, drive: DriveSettings, seen: Seen) -> tuple[list[Step], list[
 
 def _away(name: str, drive: DriveSettings, seen: Seen) -> Finding | None:
     """Why the drive can't be mounted now; None where it can."""
-    if drive.path:
-        there = drive.path in seen.directories
-        return None if there else Finding(drive=name, what=f"{drive.path} is not there", cure=f"mount it: {drive.path}")
+    if not drive.path:
+        return _not_one(name, drive, seen)
+    if drive.path in seen.silent:
+        return Finding(drive=name, what=f"{drive.path} has not answered yet", cure="look again in a while")
+    there = drive.path in seen.directories
+    return None if there else Finding(drive=name, what=f"{drive.path} is not there", cure=f"mount it: {drive.path}")
+
+
+def _not_one(name: str, drive: DriveSettings, seen: Seen) -> Finding | None:
+    """Why no filesystem, or more than one, is the drive that is meant, or the one can't be mounted."""
     twins = seen.twins(drive.uuid)
+    if not twins and seen.blind:
+        return Finding(drive=name, what="only root can see whether it is plugged in", cure="look as root")
     if not twins:
         return Finding(drive=name, what="it is not plugged in", cure="plug it in; it is mounted when it is there")
     if len(twins) > 1:
@@ -139,12 +153,18 @@ def _away(name: str, drive: DriveSettings, seen: Seen) -> Finding | None:
     return None
 
 
+def unsure(drive: DriveSettings, held: Held, seen: Seen) -> str:
+    """Why nobody can tell whether what is mounted at a drive's place is right; empty where one can."""
+    unread = drive.uuid and not held.marker and not seen.twins(drive.uuid) and seen.unread(held)
+    return held.unsure or ("only root can see which drive it is" if unread else "")
+
+
 def _gone(drive: DriveSettings, held: Held, seen: Seen) -> str:
-    """Why what is mounted at a drive's place must go; empty where it is right."""
+    """Why what is mounted at a drive's place must go; empty where it is right, or nobody can tell."""
     if drive.uuid and (changed := _moved(drive, held, seen)):
         return changed
-    if not held.alive:
-        return "it does not answer"
+    if not held.alive or unsure(drive, held, seen):
+        return "" if held.alive else "it does not answer"
     if drive.uuid and held.part and drive.type != "btrfs":  # whose default may be a subvolume
         return "it is a directory of the drive, not all of it"
     if drive.read_only or not seen.stack:  # the one bears no marker that must be ours; the other knows of none
@@ -160,7 +180,7 @@ def _gone(drive: DriveSettings, held: Held, seen: Seen) -> str:
 def _moved(drive: DriveSettings, held: Held, seen: Seen) -> str:
     twins = seen.twins(drive.uuid)
     if not twins:
-        return "the drive is gone"
+        return "" if seen.unread(held) else "the drive is gone"
     mounted = next((one for one in twins if held.source in one.devices), None)
     if mounted is None:
         return f"the drive is {twins[0].device} now"
@@ -180,7 +200,7 @@ def mark(name: str, drive: DriveSettings, seen: Seen) -> Mark | None:
         return Mark(name=name, source=source, type="", options=(), marker=marker)
     kind = kinds.driver(offer.type, seen.drivers)
     return Mark(
-        name=name, source=offer.device, type=kind, options=_options(drive, offer.type, kind, seen), marker=marker
+        name=name, source=offer.device, type=kind, options=options_of(drive, offer.type, kind, seen), marker=marker
     )
 
 
@@ -208,33 +228,5 @@ def _attach(name: str, drive: DriveSettings, seen: Seen) -> Step:
     if offer is None or source:
         return BindDirectory(name=name, source=source, target=target, read_only=drive.read_only, marker=marker)
     kind = kinds.driver(offer.type, seen.drivers)
-    options = _options(drive, offer.type, kind, seen)
+    options = options_of(drive, offer.type, kind, seen)
     return MountDrive(name=name, device=offer.device, type=kind, options=options, target=target, marker=marker)
-
-
-def _options(drive: DriveSettings, type_: str, kind: str, seen: Seen) -> tuple[str, ...]:
-    return kinds.options(type_, kind, uid=seen.uid, gid=seen.gid, umask=seen.umask, read_only=drive.read_only)
-
-
-def _lines(drives: Drives, seen: Seen) -> Iterator[str]:
-    """One line of fstab for each drive, present or not; `nofail`, so that no drive stops a machine from starting."""
-    root = escaped(seen.data)
-    share = f"{root} {root} none rbind,rshared,nofail 0 0"
-    if drives and (not seen.shared or seen.bound or share in seen.lines):
-        yield share
-    if drives and not seen.lasting:  # systemd takes one line for a mountpoint: not a cover and then the drive
-        yield f"{root}/drives {root}/drives none bind,ro,nofail 0 0"
-    for name, drive in drives.items():
-        target = escaped(seen.target(name))
-        if drive.path:
-            mode = "bind,ro" if drive.read_only else "bind"  # systemd waits for what is bound by itself
-            yield f"{escaped(drive.path)} {target} none {mode},nofail 0 0"
-            continue
-        kind = kinds.driver(drive.type, seen.drivers) or drive.type
-        options = [*_options(drive, drive.type, kind, seen), "nofail", "x-systemd.device-timeout=5s"]
-        yield f"UUID={escaped(drive.uuid)} {target} {escaped(kind)} {','.join(options)} 0 0"
-
-
-def escaped(path: str) -> str:
-    """A word as fstab writes it."""
-    return path.translate(_ESCAPES)

@@ -78,7 +78,7 @@ def _sight(name: str, drive: DriveSettings, seen: Seen, tokens: Mapping[str, str
     held = seen.places.get(name, Place()).held
     if drive.path:
         device = tokens.get(drive.path, "") if drive.path in seen.directories else ""
-        return Sight(mounted=bool(held), alive=bool(held and held.alive and device), device=device)
+        return Sight(mounted=bool(held), alive=bool(held and held.alive and (device or held.unsure)), device=device)
     same = seen.twins(drive.uuid)
     usable = len(same) == 1 and not same[0].why
     return Sight(

@@ -9,10 +9,11 @@ from typing import Literal
 
 from usenet.domain import mounts
 from usenet.domain.host import Drive, Host
+from usenet.domain.storage.converge import unsure
 from usenet.domain.storage.intent import DriveSettings
 from usenet.domain.storage.seen import Seen
 
-State = Literal["mounted", "read-only", "not mounted", "away", "dead", "wrong marker"]
+State = Literal["mounted", "read-only", "not mounted", "away", "dead", "wrong marker", "unknown"]
 
 DAY = 86400.0
 # Below these nothing is said: a week of downloads says little about a month.
@@ -67,11 +68,15 @@ def state(drive: DriveSettings, name: str, seen: Seen) -> tuple[State, str]:  # 
     held = place.held if place else None
     twins = seen.twins(drive.uuid)
     if held is None:
+        if (drive.uuid and not twins and seen.blind) or drive.path in seen.silent:
+            return "unknown", "only root can see it here" if drive.uuid else "it has not answered yet"
         here = bool(twins) if drive.uuid else drive.path in seen.directories
         return ("not mounted", "see: usenet storage check") if here else ("away", "")
     if not held.alive:
         return "dead", "it does not answer"
-    if drive.uuid and not any(held.source in one.devices for one in twins):
+    if why := unsure(drive, held, seen):
+        return "unknown", why
+    if drive.uuid and not seen.unread(held) and not any(held.source in one.devices for one in twins):
         return "dead", f"{held.source} is gone"
     if held.marker and seen.stack and (held.marker.stack, held.marker.uuid) != (seen.stack, drive.uuid):
         return "wrong marker", f"it is that of {held.marker.name} of another stack or drive"

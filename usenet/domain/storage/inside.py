@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from usenet.domain.storage.checks import Problem, within
+from usenet.domain.storage.checks import Problem
+from usenet.domain.storage.seen import within
 
 _PASSED_ON = frozenset({"rslave", "slave", "rshared", "shared"})
 DOWNLOADS = ("torrents", "usenet/complete")

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from usenet.domain.errors import ValidationError
-from usenet.domain.storage.converge import Converged, Drives, Finding, escaped, is_pool
+from usenet.domain.storage.converge import Converged, Finding
 from usenet.domain.storage.events import Sight
 from usenet.domain.storage.intent import POOL, PoolSettings
+from usenet.domain.storage.lines import Drives, escaped, is_pool
 from usenet.domain.storage.seen import Seen
 from usenet.domain.storage.steps import POOL_TYPE, Detach, Guard, MountPool, Persist, SetPool, Step, Unmount
 

@@ -44,6 +44,8 @@ def ready(name: str, spot: Spot, seen: Seen) -> str:
         return f"{what} is away"
     if not held.alive:
         return f"{what} does not answer"
+    if held.unsure:
+        return f"{what}: {held.unsure}"
     marker = held.marker
     ours = marker is not None and marker.stack == seen.stack and spot.uuid in (None, marker.uuid)
     return "" if ours or spot.read_only else f"{what} has no marker of this stack: usenet storage check"
