@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,17 @@ def test_every_check_answers_though_others_fail(home: Path) -> None:
     assert found["stack"][:2] == ("wrong", f"no stack was written in {home}")
     assert "usenet deploy" in found["stack"][2]
     assert found["machine"] == ("note", "drives: lsblk is missing", "install util-linux")
+
+
+def test_without_an_engine_no_port_is_called_taken(home: Path) -> None:
+    """The process that listens may be the stack's own."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        (home / "usenet.yaml").write_text(f"version: 1\nservices: {{sonarr: {{port: {port}}}}}\n")
+        (home / "stack").mkdir()
+        (home / "stack/plan.json").write_text('{"project": "p", "grants": {}, "files": []}')
+        state, said, _ = told(home)["stack"]
+    assert (state, said) == ("note", "what would be written now can't be told while the engine does not answer")
 
 
 def test_a_mistake_in_the_settings_has_its_line(home: Path) -> None:

@@ -69,6 +69,10 @@ def _engine(_: Home, begun: Looking) -> Iterator[Finding]:
 def _stack(home: Home, begun: Looking) -> Iterator[Finding]:
     """The stack as it was written against what would be written now, and the cards that it was given."""
     stack.load(home)
+    if not begun.host().engine:  # who has the ports can't be told then, not even that it is this stack itself
+        said = "what would be written now can't be told while the engine does not answer"
+        yield Finding(about="stack", state="note", said=said)
+        return
     situation = planning.look(home, begun=begun)
     decision = planning.decide(situation, available=True)
     written = [
