@@ -273,6 +273,24 @@ def test_watts_of_the_processor_and_of_a_card(tmp_path: Path, monkeypatch: pytes
     assert meter.watts() == (40.0, "the card")
 
 
+def test_the_whole_machines_counter_is_not_added_to_the_processors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("usenet.adapters.power.time.monotonic", lambda: clock[0])
+    names = {"intel-rapl:0": "package-0", "intel-rapl:1": "psys", "intel-rapl:0:0": "core"}
+    folders = [tmp_path / "sys/class/powercap" / one for one in names]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "name").write_text(f"{names[folder.name]}\n")
+        (folder / "energy_uj").write_text("0\n")
+    meter = Meter(root=tmp_path)
+    clock[0] = 102.0
+    for folder in folders:
+        (folder / "energy_uj").write_text("30000000\n")
+    assert meter.watts() == (15.0, "the processor")
+
+
 def test_watts_of_a_card_that_only_nvidias_tool_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", only_path(tmp_path / "bin"))
     asked = tmp_path / "asked"

@@ -22,7 +22,8 @@ class Meter:
     """
 
     def __init__(self, pci: str = "", root: Path = Path("/")) -> None:
-        packages = sorted((root / "sys/class/powercap").glob("intel-rapl:?"))  # also AMD's
+        counters = sorted((root / "sys/class/powercap").glob("intel-rapl:?"))  # also AMD's
+        packages = [one for one in counters if _text(one / "name") != "psys"]  # that has the packages in it
         sensors = sorted((root / "sys/bus/pci/devices" / pci / "hwmon").glob("*/power1_*")) if pci else []
         self._sensor = next((one for one in sensors if one.name in ("power1_average", "power1_input")), None)
         self._packages = {} if pci else {one: _number(one / "energy_uj") for one in packages}
@@ -63,6 +64,13 @@ class Meter:
 
 def _number(file: Path) -> int | None:
     try:
-        return int(file.read_text())
-    except (OSError, ValueError):
+        return int(_text(file))
+    except ValueError:
         return None
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
