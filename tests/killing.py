@@ -60,34 +60,39 @@ def _changes(event: str, arguments: tuple[object, ...]) -> bool:
 
 
 def killed(number: int, work: Callable[[], object]) -> bool:
-    """Do the work in a child that is armed; whether it was killed. It fails the test in which it fails itself."""
+    """Do the work in a process that is armed; whether it was killed. It fails the test in which it fails itself.
+
+    The work must be a method that can be pickled: that process is no fork of pytest's, whose threads may hold locks.
+    """
     return disturbed(number, work, kill)
 
 
 def disturbed(number: int, work: Callable[[], object], act: Callable[[], object]) -> bool:
-    """Do the work in a child, and `act` right before its n-th change; whether there was one."""
-    acted = False
-
-    def now() -> None:
-        nonlocal acted
-        acted = True
-        act()
-
-    child = os.fork()
-    if child == 0:
-        code = FAILED
-        try:
-            arm(number, now)
-            work()
-            code = ACTED if acted else 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    assert code in (0, ACTED, -signal.SIGKILL), f"the work failed: {code}"
+    """As `killed`, and in that process something else is done before the n-th change; whether there was one."""
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload([work.__module__])
+    child = processes.Process(target=_work, args=(number, work, act))
+    child.start()
+    child.join(PATIENCE)
+    code = child.exitcode
+    if code is None:
+        child.kill()
+        child.join()
+    assert code in (0, ACTED, -signal.SIGKILL), f"the work failed before it was killed, or stands still: {code}"
     return code != 0
+
+
+def _work(number: int, work: Callable[[], object], act: Callable[[], object]) -> None:
+    acted: list[object] = []
+    code = FAILED
+    try:
+        arm(number, lambda: acted.append(act()))
+        work()
+        code = ACTED if acted else 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.killing import killed
-from usenet.adapters.home import Home
+from tests.unit.balance_bed import CONTENT, PATHS, Bed
 from usenet.adapters.storage import balancing, copying, leases, names, recovering
 from usenet.domain.errors import SystemFailure, UsenetError
 from usenet.domain.storage.balance import TOLERANCE, Branch, Item, Move, Planned, plan
@@ -113,40 +113,6 @@ def test_the_drive_of_a_file_may_be_emptier_than_the_other_after_it_if_not_by_as
 
 
 # --- the files themselves ---
-class Bed:
-    """Two branches with a film that has two names, on one filesystem."""
-
-    def __init__(self, folder: Path) -> None:
-        self.home = Home(folder / "home")
-        self.roots = {"a": folder / "a", "b": folder / "b"}
-        for path in (self.home.path, *self.roots.values()):
-            path.mkdir(parents=True)
-        films, downloads = self.roots["a"] / "media" / "films", self.roots["a"] / "downloads"
-        films.mkdir(parents=True)
-        downloads.mkdir(mode=0o750)
-        downloads.chmod(0o2750)
-        self.file = films / "film.mkv"
-        self.file.write_bytes(CONTENT)
-        os.link(self.file, downloads / "film.mkv")
-        self.file.chmod(0o640)
-        os.setxattr(self.file, "user.note", b"kept")
-        os.utime(self.file, ns=(1_000_000_001, 1_500_000_000_123_456_789))
-        self.move = Move(paths=PATHS, size=len(CONTENT), source="a", target="b")
-
-    def run(self) -> str:
-        return recovering.recover(self.home, self.roots, self.roots) or balancing.move(
-            self.move, self.roots, 0, self.home
-        )
-
-    def names(self, branch: str) -> list[str]:
-        root = self.roots[branch]
-        return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
-
-
-PATHS = ("downloads/film.mkv", "media/films/film.mkv")
-CONTENT = os.urandom(3 * copying.CHUNK + 17)
-
-
 @pytest.fixture
 def bed(tmp_path: Path) -> Bed:
     return Bed(tmp_path)
