@@ -54,6 +54,19 @@ def test_one_that_does_not_hear_ctrl_c_is_killed() -> None:
     assert deaf.code == -signal.SIGKILL
 
 
+def test_one_that_cannot_be_killed_is_waited_for_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that waits in the kernel for a driver; it must not hold up what is measured next, nor the end."""
+    monkeypatch.setattr(shell, "_ENDING", 0.1)
+    monkeypatch.setattr(subprocess.Popen, "kill", lambda _: None)
+    script = "trap '' INT TERM; echo $$; i=0; while [ $i -lt 200 ]; do i=$((i+1)); sleep 0.1; done"
+    _, (stuck,) = together(script, grace=0.1)
+    try:
+        assert stuck.code == -signal.SIGKILL
+        os.kill(int(stuck.out), 0)  # it was not waited for
+    finally:
+        os.kill(int(stuck.out), signal.SIGKILL)
+
+
 def test_more_output_than_a_pipe_holds_stops_nobody() -> None:
     script = "i=0; while [ $i -lt 4000 ]; do i=$((i+1)); echo 0123456789012345678901234567890123456789; done; exit 4"
     _, (ran,) = together(script, window=500)

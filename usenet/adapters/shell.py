@@ -33,6 +33,7 @@ class Done:
 INTERRUPTED = 130
 _READ = 2**16  # bytes of what a program wrote that somebody may want to read
 DYING = 0.1  # seconds for a process that was killed, to end
+_ENDING = 2.0  # the same, on a machine that is as busy as it can be
 _observers: list[Callable[[Sequence[str]], None]] = []
 
 
@@ -225,7 +226,16 @@ class _Beside:
         return os.pread(self.files[stream], size, 0).decode(errors="replace")
 
     def finished(self) -> Done:
-        return Done(self.process.wait(timeout=10), self.out(), self.out(1))
+        """What it did; one that a driver without an answer keeps in the kernel counts as killed."""
+        code = _waited(self.process)
+        return Done(-signal.SIGKILL if code is None else code, self.out(), self.out(1))
+
+
+def _waited(process: subprocess.Popen[bytes]) -> int | None:
+    """The exit code, once it is there; None when it takes too long."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=_ENDING)
+    return process.returncode
 
 
 @contextmanager
@@ -240,10 +250,9 @@ def _beside(command: Sequence[str]) -> Iterator[_Beside]:
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)  # a container's client passes it on
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(timeout=2)
+                _waited(process)
             process.kill()
-            process.wait()
+            _waited(process)
 
 
 def piped(arguments: Sequence[str], data: bytes, *, timeout: float = 10) -> tuple[int, bytes, str]:
