@@ -37,3 +37,8 @@ def test_nobody_waits_for_a_drive_that_travels_or_that_services_do_not_see(chang
 
 def test_nobody_waits_while_all_are_there() -> None:
     assert waiting(SERVICES, {"films": drive()}, {}) == {}
+
+
+def test_who_sees_drives_waits_for_the_pool_that_shows_them() -> None:
+    told = waiting(SERVICES, {"films": drive()}, {"pool": "mergerfs is not installed"})
+    assert told == dict.fromkeys(("screen", "tv"), "it waits for the pool: mergerfs is not installed")

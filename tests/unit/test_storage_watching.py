@@ -14,7 +14,7 @@ from tests.unit.storage_kernel import DRIVES, Disk
 from tests.unit.storage_model import Machine
 from tests.unit.storage_settled import shown
 from usenet.actions.storage import watch
-from usenet.actions.storage.present import waits
+from usenet.actions.storage.present import present
 from usenet.adapters import settings
 from usenet.adapters.storage import pulse
 from usenet.domain.errors import SystemFailure, UsenetError
@@ -187,7 +187,7 @@ def test_who_needs_a_drive_that_is_away_waits_for_it_and_not_for_one_that_is_the
 
     def waiting() -> dict[str, str]:
         with watched.lock():
-            return waits(watched.home, settings.load(watched.home), known, lambda _: None)
+            return dict(present(watched.home, settings.load(watched.home), known, lambda _: None).waits)
 
     assert waiting() == {}
     watched.machine.pull(watched.films)

@@ -22,10 +22,11 @@ Watch = Callable[[Mapping[str, Progress]], None]
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """What came of it; `steps` are those that were needed besides starting."""
+    """What came of it; `steps` are those that were needed besides starting, `warnings` what is wrong with drives."""
 
     steps: tuple[Step, ...]
     services: tuple[Progress, ...]
+    warnings: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[Progress, ...]:
@@ -118,20 +119,21 @@ def up(
             raise absent
         done = prepare(situation, decision, say)
         secrets.ensure(home, plan.secrets)  # stack/.env points at it, also where no service has a secret
-        waits = _drives(situation, plan, say)
+        waits, warnings = _drives(situation, plan, say)
         result = starting.start(home, plan, names, watch=watch, timeout=timeout, waits=waits)
-    return Deployed(done, result)
+    return Deployed(done, result, warnings)
 
 
-def _drives(situation: Situation, plan: Plan, say: Say) -> dict[str, str]:
-    """Mount the drives of the stack; service → why it waits for one that is away."""
+def _drives(situation: Situation, plan: Plan, say: Say) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """Mount the drives of the stack; service → why it waits for one that is away, and warnings."""
     if not situation.settings.storage.drives:
-        return {}
-    from usenet.actions.storage import present
+        return {}, ()
+    from usenet.actions.storage.present import present
     from usenet.domain.storage.steps import describe
 
     services = {name: situation.catalog[name].service for name in plan.grants}
-    return present.waits(situation.home, situation.settings, services, lambda step: say(describe(step)))
+    found = present(situation.home, situation.settings, services, lambda step: say(describe(step)))
+    return found.waits, found.warnings
 
 
 def require_free(home: Home) -> None:

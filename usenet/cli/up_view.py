@@ -73,6 +73,8 @@ def carry_out(situation: Situation, decision: Decision, names: Sequence[str], *,
 
     with _view(decision) as watch:
         result = deploy.up(situation, decision, names, say=console.say, watch=watch, timeout=timeout)
+    for text in result.warnings:
+        console.warn(text)
     _tell(situation.home, decision, result)
     if result.failed:
         raise typer.Exit(1)

@@ -2,30 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
+from usenet.actions.storage import settling
 from usenet.actions.storage.change import Say, apply
-from usenet.actions.storage.shelf import observe
+from usenet.actions.storage.shelf import Shelf, observe
 from usenet.adapters.home import Home
 from usenet.domain.errors import UsenetError
 from usenet.domain.service import Service
 from usenet.domain.settings import Settings
+from usenet.domain.storage import health
+from usenet.domain.storage.converge import Finding
+from usenet.domain.storage.intent import POOL
 from usenet.domain.storage.waiting import waiting
 
 
-def waits(home: Home, settings: Settings, services: Mapping[str, Service], say: Say) -> dict[str, str]:
-    """Mount the drives of the stack; service → why it waits for one that is away. Call it under the lock.
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Service → why it waits for a drive, or the pool, that is away; and what a person should know of the drives."""
 
-    A drive that can't be mounted, for whatever reason, is away.
+    waits: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
+
+
+def present(home: Home, settings: Settings, services: Mapping[str, Service], say: Say) -> Present:
+    """Mount the drives of the stack, and see who waits. Call it under the lock.
+
+    A drive that can't be mounted or does not answer, for whatever reason, is away, and the pool so too.
     """
-    drives = settings.storage.drives
-    if not drives:
-        return {}
+    if not settings.storage.drives:
+        return Present({})
+    otherwise, findings = "it is not mounted", tuple[Finding, ...]()
     try:
-        why = {finding.drive: finding.what for finding in apply(home, say=say).findings}
-        otherwise = "it is not mounted"
+        findings = apply(home, say=say).findings
+        warnings: tuple[str, ...] = ()
     except UsenetError as failure:
-        why, otherwise = {}, failure.message
-    places = observe(home).seen.places
-    away = {name: why.get(name, otherwise) for name in drives if name not in places or not places[name].held}
-    return waiting(services, drives, away)
+        otherwise = failure.message
+        warnings = (f"drives: {failure.message}; {failure.hint}" if failure.hint else f"drives: {failure.message}",)
+    shelf = observe(home, wake=False)
+    why = {name: "; ".join(one.what for one in findings if one.drive == name) for name in (*shelf.drives, POOL)}
+    away = {name: why[name] or otherwise for name in _away(shelf)}
+    return Present(waiting(services, shelf.drives, away), (*warnings, *_lines(findings, shelf)))
+
+
+def _away(shelf: Shelf) -> Iterable[str]:
+    """The drives that are not there, and the pool, if it shows a drive that is needed."""
+    for name in shelf.drives:
+        held = shelf.seen.places[name].held if name in shelf.seen.places else None
+        if held is None or not held.alive:
+            yield name
+    pool = shelf.settings.storage.pool
+    if pool and any(shelf.drives[name].needed for name in pool.drives):
+        there = settling.seen_of(shelf).mounted
+        if there is None or not there.alive:
+            yield POOL
+
+
+def _lines(findings: Iterable[Finding], shelf: Shelf) -> Iterable[str]:
+    """One line for each finding; that a drive which travels is away is none."""
+    for one in findings:
+        drive = shelf.drives.get(one.drive)
+        if not drive or not health.well(health.state(drive, one.drive, shelf.seen)[0], drive):
+            yield f"{one.drive}: {one.what}" + (f"; {one.cure}" if one.cure else "")

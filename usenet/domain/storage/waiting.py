@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from usenet.domain.binds import sees_drives
 from usenet.domain.service import Service
-from usenet.domain.storage.intent import DriveSettings
+from usenet.domain.storage.intent import POOL, DriveSettings
 
 # Whoever sees drives looks for media on them, or moves downloads there.
 _WAITED_FOR = ("media", "downloads")
@@ -15,12 +15,14 @@ _WAITED_FOR = ("media", "downloads")
 def waiting(
     services: Mapping[str, Service], drives: Mapping[str, DriveSettings], away: Mapping[str, str]
 ) -> dict[str, str]:
-    """Service → why it waits. `away`: drive → why it is not there.
+    """Service → why it waits. `away`: drive, or the pool, → why it is not there.
 
-    A pool-dependent service that sees drives waits for each that is needed; all others run.
+    A pool-dependent service that sees drives waits for each that is needed, and the pool; all others run.
     """
-    missed = {name: why for name, why in away.items() if drives[name].needed and drives[name].role in _WAITED_FOR}
+    needed = {POOL, *(n for n, drive in drives.items() if drive.needed and drive.role in _WAITED_FOR)}
+    missed = {name: why for name, why in away.items() if name in needed}
     if not missed:
         return {}
-    reason = "; ".join(f"it waits for the drive {name}: {why}" for name, why in sorted(missed.items()))
+    words = {name: "the pool" if name == POOL else f"the drive {name}" for name in missed}
+    reason = "; ".join(f"it waits for {words[name]}: {why}" for name, why in sorted(missed.items()))
     return {n: reason for n, service in services.items() if service.role == "pool-dependent" and sees_drives(service)}
