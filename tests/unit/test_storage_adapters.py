@@ -6,6 +6,7 @@ import fcntl
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +16,8 @@ import pytest
 
 from tests.saved import only_path, program
 from tests.waiting import wait
-from usenet.actions.storage import rights, status
-from usenet.adapters import shell
+from usenet.actions.storage import balance, layout, rights, status
+from usenet.adapters import shell, systemd
 from usenet.adapters.home import Home
 from usenet.adapters.mounts import Mounted
 from usenet.adapters.storage import fstab, guards, holders, look, markers, mounting, pulse
@@ -176,6 +177,49 @@ def test_a_plain_user_who_watches_is_asked_too(
     monkeypatch.setenv("PATH", only_path(directory))
     assert run(["--home", str(plain_user), "--yes", *words]) == 3
     assert given.read_text().splitlines()[-4:] == [str(plain_user), "--yes", "storage", "watch"]
+
+
+@pytest.mark.parametrize(
+    ("words", "step"),
+    [
+        (("storage", "check", "--fix"), "make "),
+        (("storage", "layout"), "make "),
+        (("storage", "pool", "balance"), "end what a run that was killed left"),
+        (("agent", "install"), "systemctl enable usenet-films-agent.service"),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, tuple) else "",
+)
+def test_whatever_needs_root_is_shown_and_asked_for_quietly_too(
+    plain_user: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    step: str,
+) -> None:
+    monkeypatch.setattr(balance, "balance", lambda *_, **__: balance.Balanced(moves=()))
+    monkeypatch.setattr(systemd, "UNITS", plain_user.parent)
+    monkeypatch.setattr(systemd, "RUNNING", plain_user.parent)
+    (plain_user / "data").mkdir()
+    (plain_user / "usenet.yaml").write_text("name: films\nuser: {uid: 54321, gid: 54321}\n")
+    before = state(plain_user)
+    assert run(["--home", str(plain_user), "--quiet", *words]) == 5
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert step in told.err.split("error:")[0]
+    assert f"-m usenet --home {plain_user} --quiet {' '.join(words)}\n" in told.err
+    assert state(plain_user) == before
+
+
+def test_who_lacks_rights_is_told_the_whole_command(
+    plain_user: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise SystemFailure("only root can", hint="run it with sudo")
+
+    monkeypatch.setattr(layout, "layout", refused)
+    assert run(["storage", "layout", "--home", str(plain_user), "films"]) == 5
+    whole = f"sudo -- {sys.executable} -P -m usenet --home {plain_user} storage layout films"
+    assert f"hint:  run it as root: {whole}\n" in capsys.readouterr().err
 
 
 def test_ctrl_c_that_sudo_got_as_well_is_no_failure(plain_user: Path, monkeypatch: pytest.MonkeyPatch) -> None:

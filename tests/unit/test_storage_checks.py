@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from usenet.actions.storage import inside as looking
+from usenet.actions.storage.shelf import Shelf
+from usenet.adapters.home import Home
 from usenet.adapters.storage import inside
-from usenet.domain.host import Drive, Filesystem
+from usenet.domain.host import Cpu, Drive, Filesystem, Host, Memory, System
+from usenet.domain.settings import Settings
 from usenet.domain.storage import checks
 from usenet.domain.storage import inside as faults
 from usenet.domain.storage.checks import Entry, Own, OwnBelow
@@ -172,3 +177,23 @@ def test_binds_are_read_from_what_the_engine_says() -> None:
     ]
     assert inside.binds({"Mounts": mounts}) == (ALL,)
     assert inside.binds({"Mounts": None}) == ()
+
+
+def test_a_dry_run_makes_no_file_inside_a_service_and_says_what_it_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+    bound = [{"Type": "bind", "Source": "/d", "Destination": "/data", "RW": True, "Propagation": "rslave"}]
+    sonarr = {"Id": "c1", "State": {"Pid": 0}, "Config": {}, "Mounts": bound}
+    monkeypatch.setattr(looking, "_running", lambda _: {"sonarr": sonarr})
+    monkeypatch.setattr(inside, "mounts", lambda _: None)
+    monkeypatch.setattr(inside, "link", lambda container, *_: tried.append(container) or {})
+    host = Host(
+        cpu=Cpu(model="", cores=1, threads=1, architecture=""),
+        memory=Memory(total=1, available=1),
+        system=System(kernel="", distribution=""),
+        sources={},
+    )
+    shelf = Shelf(Home(Path("/h")), Settings(), host, _right())
+    assert "was not tried" in looking.look(shelf, (), (), dry_run=True)[1][-1]
+    assert tried == []
+    assert looking.look(shelf, (), ()) == ((), ())
+    assert tried == ["c1"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from usenet.cli import console
 from usenet.cli.flags import FLAGS
 from usenet.cli.noun import Noun
 from usenet.cli.places import home
+
+if TYPE_CHECKING:
+    from usenet.actions.agent import Installed, Removed
 
 app = Noun(help="Watch over the stack all the time.")
 
@@ -25,6 +29,7 @@ def install() -> None:
     """Let systemd run the agent, now and at each start of the machine."""
     from usenet.actions import agent
 
+    _through_root("install", agent.install)
     done = agent.install(home(), dry_run=FLAGS.dry_run)
 
     def human() -> None:
@@ -47,6 +52,7 @@ def remove() -> None:
     """End the agent of this stack, and let systemd forget it."""
     from usenet.actions import agent
 
+    _through_root("remove", agent.remove)
     done = agent.remove(home(), dry_run=FLAGS.dry_run)
 
     def human() -> None:
@@ -59,6 +65,12 @@ def remove() -> None:
                 console.say(f"{one}: removed")
 
     console.show(done, human)
+
+
+def _through_root(verb: str, do: Callable[..., Installed | Removed]) -> None:
+    from usenet.cli.storage.consent import through_root
+
+    through_root(["agent", verb], lambda: [" ".join(words) for words in do(home(), dry_run=True).commands])
 
 
 def _lines(commands: Iterable[Sequence[str]]) -> None:

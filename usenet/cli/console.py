@@ -93,6 +93,14 @@ def say(text: str) -> None:
         sys.stdout.flush()
 
 
+def ahead(text: str) -> None:
+    """One line of what a person is about to be asked; with --quiet and --json on stderr, as the question is."""
+    if FLAGS.yes or not (FLAGS.quiet or FLAGS.json):
+        say(text)
+    else:
+        sys.stderr.write(text + "\n")
+
+
 def warn(text: str) -> None:
     """A warning, on stderr."""
     sys.stderr.write(_coloured("warning:", "33") + f" {text}\n")

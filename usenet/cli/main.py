@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 from usenet.cli import console, quick
 from usenet.cli.flags import FLAGS
-from usenet.domain.errors import SystemFailure, UsageError, UsenetError
+from usenet.domain.errors import AS_ROOT, SystemFailure, UsageError, UsenetError
 
 _FULL = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
 
@@ -28,7 +28,7 @@ def run(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except UsenetError as failure:
-        return _failed(failure)
+        return _failed(failure, words)
     except BrokenPipeError:
         _silence(sys.stdout)
         return 1
@@ -75,13 +75,27 @@ def _unwritten(failure: OSError) -> int:
     return SystemFailure.code
 
 
-def _failed(failure: UsenetError) -> int:
+def _failed(failure: UsenetError, words: list[str]) -> int:
     if FLAGS.verbose:
         import traceback
 
         traceback.print_exc()
+    if failure.hint == AS_ROOT:
+        failure.hint = _as_root(words)
     console.error(failure)
     return failure.code
+
+
+def _as_root(words: list[str]) -> str:
+    """The hint for what only root may do: sudo knows neither where the stack is nor, often, the program."""
+    import shlex
+
+    from usenet.actions.storage import rights
+    from usenet.cli.places import home
+
+    home_ = [f"--home={FLAGS.home}", "--home", FLAGS.home]
+    rest = [word for word in words if word not in home_] if FLAGS.home else words
+    return "run it as root: " + shlex.join(rights.command(str(home().path), rest, answers=True))
 
 
 def _typers(failure: Exception, words: list[str]) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# The hint of what only root may do; a person sees the whole command line in its place.
+AS_ROOT = "run it with sudo"
+
 
 class UsenetError(Exception):
     """A failure with its place and its cure; `code` becomes the exit code.

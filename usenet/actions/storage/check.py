@@ -17,7 +17,7 @@ from usenet.adapters.mounts import Mounted
 from usenet.adapters.storage import guards, tree
 from usenet.domain import steps as preparing
 from usenet.domain.binds import data_directories
-from usenet.domain.errors import SystemFailure
+from usenet.domain.errors import AS_ROOT, SystemFailure
 from usenet.domain.steps import MakeDirectories
 from usenet.domain.storage import checks, health, kinds
 from usenet.domain.storage.checks import Entry, OwnBelow, Problem, Repair
@@ -47,17 +47,18 @@ class Checked:
         return [*map(describe, self.steps), *made, *map(checks.describe, self.repairs)]
 
 
-def look(home: Home, *, deep: bool = False) -> Checked:
+def look(home: Home, *, deep: bool = False, dry_run: bool = False) -> Checked:
     """Look at everything; nothing is changed but files in the data tree that are made and removed again.
 
-    `deep`: at the owner of each file too, which takes as long as reading all directories.
+    `deep`: at the owner of each file too, which takes as long as reading all directories. `dry_run`: not even those
+    files are made, and a note says what was left out.
     """
     shelf = observe(home.require())
     table = mounts.look()
     planned, pool = converge(shelf.drives, shelf.seen), settling.planned(shelf)
     tree_problems, missing, repairs = _tree(shelf)
     deep_problems, below, late = _deep(shelf) if deep else ((), (), ())
-    within, notes = inside.look(shelf, table, _usable(shelf))
+    within, notes = inside.look(shelf, table, _usable(shelf), dry_run=dry_run)
     problems = (
         *checks.of_steps(planned, shelf.seen),
         *checks.of_steps(pool, shelf.seen),
@@ -82,9 +83,7 @@ def fix(home: Home, found: Checked, *, deep: bool = False, say: Say) -> Checked:
     if not plan:
         return found
     if os.geteuid() != 0:
-        for one in plan:
-            say(one)
-        raise SystemFailure("only root can do this, nothing was changed", hint=f"run it with sudo: {checks.FIX}")
+        raise SystemFailure("only root can do this, nothing was changed", hint=AS_ROOT)
     with files.lock(home.path, "storage check --fix"):
         done = change.apply(home, say=lambda step: say(describe(step)))
         below = (one for one in found.repairs if isinstance(one, OwnBelow))

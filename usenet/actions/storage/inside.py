@@ -18,8 +18,13 @@ from usenet.domain.storage.checks import Problem
 from usenet.domain.storage.intent import POOL
 
 
-def look(shelf: Shelf, table: Sequence[Mounted], usable: Sequence[str]) -> tuple[tuple[Problem, ...], tuple[str, ...]]:
-    """What is wrong inside, and what could not be looked at. `usable`: drives that can be written to now."""
+def look(
+    shelf: Shelf, table: Sequence[Mounted], usable: Sequence[str], *, dry_run: bool = False
+) -> tuple[tuple[Problem, ...], tuple[str, ...]]:
+    """What is wrong inside, and what could not be looked at. `usable`: drives that can be written to now.
+
+    `dry_run`: no file is linked there.
+    """
     try:
         running = _running(shelf)
     except SystemFailure as failure:
@@ -27,9 +32,10 @@ def look(shelf: Shelf, table: Sequence[Mounted], usable: Sequence[str]) -> tuple
     if not running:
         return (), ()
     with ThreadPoolExecutor(min(len(running), 16)) as pool:
-        found = pool.map(lambda one: _service(shelf, table, usable, *one), running.items())
+        found = pool.map(lambda one: _service(shelf, table, usable, *one, link=not dry_run), running.items())
         problems, notes = zip(*found, strict=True)
-    return tuple(p for each in problems for p in each), tuple(n for each in notes for n in each)
+    left_out = ("whether services can link files was not tried: for that some are made",) if dry_run else ()
+    return tuple(p for each in problems for p in each), (*(n for each in notes for n in each), *left_out)
 
 
 def _running(shelf: Shelf) -> dict[str, Mapping[str, Any]]:
@@ -44,7 +50,7 @@ def _running(shelf: Shelf) -> dict[str, Mapping[str, Any]]:
 
 
 def _service(
-    shelf: Shelf, table: Sequence[Mounted], usable: Sequence[str], name: str, seen: Mapping[str, Any]
+    shelf: Shelf, table: Sequence[Mounted], usable: Sequence[str], name: str, seen: Mapping[str, Any], *, link: bool
 ) -> tuple[list[Problem], list[str]]:
     binds = inside.binds(seen)
     drives = f"{shelf.seen.data}/drives"
@@ -55,7 +61,7 @@ def _service(
     if there is not None:
         problems += faults.unseen(name, binds, there, devices)
     pairs = faults.pairs(binds, ("/data", *(f"/data/drives/{one}" for one in _linking(shelf, usable))))
-    if not pairs:
+    if not (pairs and link):
         return problems, []
     user = "" if seen["Config"].get("User") else f"{shelf.seen.uid}:{shelf.seen.gid}"
     try:

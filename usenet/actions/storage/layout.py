@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from usenet.actions.storage.shelf import Shelf, observe
@@ -35,6 +36,14 @@ def missing(shelf: Shelf, paths: tuple[str, ...]) -> MakeDirectories | None:
     """The step that makes those that are not there."""
     wanted = tuple(path for path in paths if not Path(path).is_dir())
     return MakeDirectories(wanted, shelf.seen.uid, shelf.seen.gid, MODE) if wanted else None
+
+
+def permitted(step: MakeDirectories) -> bool:
+    """Whether who runs us can make them as they are to be."""
+    above = {next(one for one in Path(path).parents if one.exists()) for path in step.paths}
+    groups = {os.getegid(), *os.getgroups()}
+    ours = os.geteuid() == step.uid and step.gid in groups and all(os.access(one, os.W_OK | os.X_OK) for one in above)
+    return ours or os.geteuid() == 0
 
 
 def make(step: MakeDirectories) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import typer
 
@@ -12,27 +11,23 @@ from usenet.cli.flags import FLAGS
 from usenet.cli.places import home
 from usenet.domain.errors import Interrupted, UsageError
 
-if TYPE_CHECKING:
-    from usenet.actions.storage import Changed
 
-
-def through_root(words: Sequence[str], plan: Callable[[], Changed], *, goes_on: str = "") -> None:
+def through_root(words: Sequence[str], plan: Callable[[], Sequence[str]], *, goes_on: str = "") -> None:
     """Return where the verb can run as it is: as root, in a dry run, or because there is nothing to do.
 
-    Else its steps are shown and the same command, `words`, runs through sudo, with whose exit code this run ends.
-    `goes_on`: what a verb does that needs root though nothing is to be done at once. SystemFailure without sudo, or
-    without a terminal to agree on.
+    Else its steps, `plan`, are shown and the same command, `words`, runs through sudo, with whose exit code this run
+    ends. `goes_on`: what a verb does that needs root though nothing is to be done at once. SystemFailure without sudo,
+    or without a terminal to agree on.
     """
     from usenet.actions.storage import rights
-    from usenet.domain.storage.steps import describe
 
     if FLAGS.dry_run or not rights.missing():
         return
-    steps = plan().steps
-    if not steps and not goes_on:
+    steps = (*plan(), *([goes_on] if goes_on else ()))
+    if not steps:
         return
-    for line in (*map(describe, steps), *([goes_on] if goes_on else ())):
-        console.say(line)
+    for line in steps:
+        console.ahead(line)
     command = rights.command(str(home().path), [*_flags(), *words], answers=not FLAGS.yes)
     try:
         answer = console.ask("this needs root: go on through sudo? [Y/n]", default="y", cure="")

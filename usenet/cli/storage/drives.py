@@ -79,7 +79,7 @@ def add(
         "--adopt": adopt,
     }
     words = ["storage", "add", f"--name={name}", *(flag for flag, on in flags.items() if on)]
-    through_root([*words, "--", drive], lambda: storage.add(home(), wish, dry_run=True, say=_say))
+    through_root([*words, "--", drive], lambda: _steps(storage.add(home(), wish, dry_run=True, say=_say)))
     done = storage.add(home(), wish, dry_run=FLAGS.dry_run, say=_say)
     _tell(done, f"{done.name}: {'added' if done.steps else 'in the stack already'}")
 
@@ -93,8 +93,14 @@ def remove(
     from usenet.actions import storage
 
     words = ["storage", "remove", *(["--eject"] if eject else []), "--", name]
-    through_root(words, lambda: storage.remove(home(), name, dry_run=True, say=_say))
+    through_root(words, lambda: _steps(storage.remove(home(), name, dry_run=True, say=_say)))
     _tell(storage.remove(home(), name, eject=eject, dry_run=FLAGS.dry_run, say=_say), f"{name}: removed")
+
+
+def _steps(planned: Changed) -> list[str]:
+    from usenet.domain.storage.steps import describe
+
+    return [describe(step) for step in planned.steps]
 
 
 def _say(step: Step) -> None:

@@ -11,6 +11,7 @@ from usenet.cli import console
 from usenet.cli.flags import FLAGS
 from usenet.cli.places import home
 from usenet.cli.storage import app
+from usenet.cli.storage.consent import through_root
 
 if TYPE_CHECKING:
     from usenet.actions.storage.check import Checked
@@ -114,9 +115,10 @@ def check(
     """Look for what can be wrong, inside running services too. Exit code 1: something is."""
     from usenet.actions.storage import check as action
 
-    found = action.look(home(), deep=deep)
+    found = action.look(home(), deep=deep, dry_run=FLAGS.dry_run)
     plan = found.lines() if fix else []
     if fix and not FLAGS.dry_run:
+        through_root(["storage", "check", "--fix", *(["--deep"] if deep else [])], lambda: plan)
         found = action.fix(home(), found, deep=deep, say=console.say)
     shown = {"problems": found.problems, "notes": found.notes, "steps": plan}
     if fix and FLAGS.dry_run:
@@ -149,6 +151,11 @@ def layout(
     from usenet.actions.storage import layout as action
     from usenet.domain.steps import describe
 
+    def planned() -> list[str]:
+        step = action.layout(home(), drive, dry_run=True)
+        return [describe(step)] if step and not action.permitted(step) else []
+
+    through_root(["storage", "layout", *(["--", drive] if drive else [])], planned)
     made = action.layout(home(), drive, dry_run=FLAGS.dry_run)
     shown = {"directories": made.paths if made else (), "step": describe(made) if made else ""}
     console.show(shown, lambda: console.line(describe(made) if made else "nothing to make: all are there"))

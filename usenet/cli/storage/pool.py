@@ -110,6 +110,10 @@ def balance() -> None:
     """Move files until the drives are about equally full. It can be stopped and run again at any time."""
     from usenet.actions.storage import balance as action
 
+    def planned() -> list[str]:
+        return [_words(move) for move in action.balance(home(), dry_run=True, say=_move).moves]
+
+    through_root(["storage", "pool", "balance"], planned, goes_on="end what a run that was killed left")
     done = action.balance(home(), dry_run=FLAGS.dry_run, say=_move)
 
     def human() -> None:
@@ -128,9 +132,9 @@ def balance() -> None:
 
 
 def _through_root(words: Sequence[str], do: Callable[..., Pooled]) -> Pooled:
-    from usenet.actions.storage import Changed
+    from usenet.domain.storage.steps import describe
 
-    through_root(["storage", "pool", *words], lambda: Changed(steps=do(dry_run=True).steps))
+    through_root(["storage", "pool", *words], lambda: [describe(step) for step in do(dry_run=True).steps])
     return do(dry_run=FLAGS.dry_run)
 
 

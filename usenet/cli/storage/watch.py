@@ -13,7 +13,6 @@ from usenet.cli.storage import app
 from usenet.cli.storage.consent import through_root
 
 if TYPE_CHECKING:
-    from usenet.actions.storage import Changed
     from usenet.actions.storage.watch import News
 
 
@@ -33,9 +32,7 @@ def attend() -> None:
     from usenet.actions.storage import watch as action
 
     if FLAGS.dry_run:
-        from usenet.domain.storage.steps import describe
-
-        steps = [describe(step) for step in action.preview(home())]
+        steps = _steps()
         console.show({"steps": steps}, lambda: console.line("\n".join(steps) or "nothing to do"))
         return
     through_root(["storage", "watch"], _steps, goes_on="mount drives of the stack as they come, until Ctrl-C")
@@ -47,10 +44,11 @@ def attend() -> None:
         raise typer.Exit(130) from None
 
 
-def _steps() -> Changed:
-    from usenet.actions.storage import Changed, watch
+def _steps() -> list[str]:
+    from usenet.actions.storage import watch
+    from usenet.domain.storage.steps import describe
 
-    return Changed(steps=tuple(watch.preview(home())))
+    return [describe(step) for step in watch.preview(home())]
 
 
 def _end(*_: object) -> None:

@@ -88,7 +88,7 @@ def joined(drives: Mapping[str, DriveSettings], called: str, new: DriveSettings)
 def choices(
     old: DriveSettings | None, role: Role | None, needed: bool | None, read_only: bool | None
 ) -> tuple[Role, bool, bool]:
-    """What of a drive is a person's to say: as given; else as usenet.yaml has it; else for media, needed, written to."""
+    """What of a drive is a person's to say: as given; else as usenet.yaml has it; else media, needed, written to."""
     return (
         role or (old.role if old else "media"),
         needed if needed is not None else old is None or old.needed,
