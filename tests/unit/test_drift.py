@@ -82,6 +82,8 @@ def test_nvidias_driver_by_its_version(tmp_path: Path, monkeypatch: pytest.Monke
     file = tmp_path / "version"
     monkeypatch.setattr(cards, "_VERSION", os.fspath(file))
     assert cards.moved([], (), "nvidia 550.120") == "NVIDIA's driver is not loaded any more"
+    monkeypatch.setattr(cards, "_WINDOWS", os.fspath(tmp_path))
+    assert cards.moved([], (), "nvidia 550.120") == ""  # this kernel never had it
     file.write_text("560.35\n")
     assert cards.moved([], (), "nvidia 550.120") == "NVIDIA's driver was 550.120, it is 560.35 now"
     file.write_text("550.120\n")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 _EVERYONE = 0o006
 _VERSION = "/sys/module/nvidia/version"
+_WINDOWS = "/dev/dxg"  # in WSL the driver is Windows' own, and this kernel has none
 
 
 def moved(nodes: Sequence[str], groups: Sequence[int], driver: str) -> str:
@@ -32,7 +33,7 @@ def _nvidia(driver: str) -> str:
         with open(_VERSION) as file:  # noqa: PTH123
             now = file.read().strip()
     except OSError:
-        return "NVIDIA's driver is not loaded any more"
+        return "" if os.path.exists(_WINDOWS) else "NVIDIA's driver is not loaded any more"  # noqa: PTH110
     return "" if not version or now == version else f"NVIDIA's driver was {version}, it is {now} now"
 
 

@@ -136,7 +136,8 @@ def _node(pci: str, path: str) -> _Answer:
     try:
         return _Answer({pci: vainfo.ask(path)})
     except SystemFailure as failure:
-        return _Answer(unseen=(Unseen(what=f"what {path} can do", why=failure.message, cure=_INSTALL),))
+        cure = failure.hint or _INSTALL
+        return _Answer(unseen=(Unseen(what=f"what {path} can do", why=failure.message, cure=cure),))
 
 
 def _of_boards(found: list[Gpu], root: Path) -> Iterator[Question]:

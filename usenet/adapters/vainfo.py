@@ -37,7 +37,10 @@ def is_installed() -> bool:
 
 def ask(node: str) -> Probed:
     """What the driver that libva chooses for `node` can do. SystemFailure when vainfo is missing, hangs or fails."""
-    done = shell.run((*COMMAND, node), timeout=PATIENCE)
+    try:
+        done = shell.run((*COMMAND, node), timeout=PATIENCE)
+    except SystemFailure as late:
+        raise SystemFailure(late.message, hint="see what the kernel says of the card: dmesg") from late
     if not done.ok:
         raise SystemFailure(f"vainfo failed with code {done.code}: {_reason(done.err or done.out)}")
     if not _DRIVER.search(done.out):
