@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ from tests import making
 from usenet.actions.storage import balance
 from usenet.actions.storage.shelf import Shelf
 from usenet.adapters.home import Home
-from usenet.adapters.storage import guards, mergerfs, names
+from usenet.adapters.storage import guards, journal, mergerfs, names
 from usenet.domain.errors import SystemFailure, ValidationError
 from usenet.domain.settings import Settings
 from usenet.domain.storage.balance import Move
@@ -140,3 +141,50 @@ def test_nothing_moves_where_no_pool_of_two_drives_runs(pool: Pool, state: str) 
     with pytest.raises(ValidationError):
         pool.run()
     assert len(pool.names("a")) == 20
+
+
+def test_a_file_that_goes_meanwhile_is_left_and_the_others_are_moved(pool: Pool) -> None:
+    said: list[Move] = []
+
+    def delete(move: Move) -> None:
+        said.append(move)
+        if len(said) == 2:
+            (pool.data / "drives" / "a" / move.paths[0]).unlink()
+
+    done = pool.run(delete)
+    assert [(left.path, left.why) for left in done.left] == [(said[1].paths[0], "it is gone")]
+    assert len(done.moves) == len(pool.names("b")) == 9
+
+
+def test_a_drive_that_left_the_stack_or_the_pool_since_a_stop_holds_nothing_up(pool: Pool) -> None:
+    move = Move(paths=("film-00",), size=FILE, source="c", target="gone")
+    pool.home.state.mkdir()
+    journal.note(pool.home, move, "digest")
+    assert len(pool.run().moves) == 10
+    assert not journal.read(pool.home)
+    journal.note(pool.home, replace(move, target="a"), "digest")
+    pool.sources["c"] = ""
+    with pytest.raises(SystemFailure, match="c is not there") as failure:
+        pool.run()
+    assert "usenet storage remove c" in failure.value.hint
+    pool.sources["c"] = "/dev/c"  # in the pool, but nothing new is put on it
+    assert pool.run().left == ()
+    assert not journal.read(pool.home)
+
+
+def test_why_a_full_drive_stays_is_told(pool: Pool) -> None:
+    for path in (pool.data / "drives" / "a").iterdir():
+        path.rename(pool.data / "drives" / "b" / path.name)
+        os.link(pool.data / "drives" / "b" / path.name, pool.data / path.name)
+    for done in (pool.run(dry_run=True), pool.run()):
+        assert done.moves == ()
+        assert ["stays: b (80%)" in note for note in done.notes] == [True]
+
+
+def test_a_drive_that_can_not_be_read_is_told_in_words(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lstat(path: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "lstat", lstat)
+    with pytest.raises(SystemFailure, match="Input/output error"):
+        pool.run(dry_run=True)

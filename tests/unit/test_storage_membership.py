@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +16,7 @@ from tests.unit.storage_model import Machine
 from tests.unit.storage_settled import shown
 from usenet.actions import storage
 from usenet.actions.storage import membership, pool
-from usenet.adapters.storage import balancing, mergerfs, mounting
+from usenet.adapters.storage import balancing, journal, mergerfs, mounting, recovering
 from usenet.adapters.storage.holders import Holder
 from usenet.domain.errors import SystemFailure, UsenetError, ValidationError
 from usenet.domain.storage.pool import Mounted, PoolSeen
@@ -38,6 +39,7 @@ class Pooled(Desk):
         self.mounted: Mounted | None = None
         self.holders: tuple[Holder, ...] = ()
         self.balancing = False
+        self.stopped: str | Exception = ""
         self.asked: list[dict[str, str]] = []
         for name in ("d0", "d1"):
             self.add(f"u-{name[1]}", name)
@@ -59,7 +61,9 @@ class Pooled(Desk):
                 "require": lambda: None,
                 "holding": self.holding,
             },
-            balancing: {"require_none": self.require_none},
+            balancing: {"alone": self.alone},
+            journal: {"read": lambda _: self.stopped},
+            recovering: {"recover": self.recover},
         }
 
     def begin(self, step: MountPool | SetPool, _: str) -> None:
@@ -79,9 +83,17 @@ class Pooled(Desk):
             raise SystemFailure("the pool is in use")
         self.mounted = None
 
-    def require_none(self, _: object) -> None:
+    def recover(self, *_: object) -> str:
+        if isinstance(self.stopped, Exception):
+            raise self.stopped
+        told, self.stopped = self.stopped, ""
+        return told
+
+    @contextmanager
+    def alone(self, _: object) -> Iterator[None]:
         if self.balancing:
             raise UsenetError("files are being moved")
+        yield
 
     def branches(self) -> dict[str, str]:
         parts = [one.rpartition("=") for one in self.mounted.branches] if self.mounted else []
@@ -237,3 +249,21 @@ def test_a_dead_drive_leaves_the_mounted_pool_and_is_back_when_it_returns(desk: 
     desk.machine.plug(disk, 5)
     desk.apply()
     assert desk.branches() == {"d0": "RW", "d1": "RW"}
+
+
+@pytest.mark.parametrize("verb", ["remove", "leave_pool", "destroy"])
+def test_what_a_stopped_balance_left_is_ended_before_a_drive_leaves(desk: Pooled, verb: str) -> None:
+    def leave() -> None:
+        getattr(desk, verb)(*([] if verb == "destroy" else ["d0"]))
+
+    before = desk.state()
+    desk.stopped = SystemFailure("it is open")
+    with pytest.raises(SystemFailure, match="it is open"):
+        leave()
+    desk.stopped = "a film is on d0 and d1, and differs"  # told once
+    with pytest.raises(SystemFailure, match="and differs"):
+        leave()
+    assert desk.state() == before
+    desk.stopped = recovering.Unended("d0 fails")  # it may leave all the more
+    leave()
+    assert "d0" not in desk.branches()

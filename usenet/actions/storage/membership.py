@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from usenet.actions.storage import balance
 from usenet.actions.storage.settling import Say, seen_of, settle, take
 from usenet.actions.storage.shelf import Shelf, observe
 from usenet.adapters import settings
 from usenet.adapters.home import Home
-from usenet.adapters.storage import balancing, mergerfs
+from usenet.adapters.storage import mergerfs
 from usenet.domain.errors import SystemFailure, ValidationError
 from usenet.domain.storage import pool as pools
 from usenet.domain.storage.intent import POOL, DriveSettings
@@ -72,20 +73,20 @@ def without(home: Home, name: str, *, say: Say) -> Iterator[None]:
     """
     shelf = observe(home)
     first, after = _leaving(shelf, name)
-    if not forgetting(home, name):
-        yield
-        return
-    mergerfs.require()
-    balancing.require_none(home)
-    try:
-        drain(shelf, name, first, say)
-        for step in after:
-            say(step)
-            take(step, shelf)
-        yield
-    except BaseException:
-        settle(observe(home), say=say)
-        raise
+    with balance.ended(shelf):
+        if not forgetting(home, name):
+            yield
+            return
+        mergerfs.require()
+        try:
+            drain(shelf, name, first, say)
+            for step in after:
+                say(step)
+                take(step, shelf)
+            yield
+        except BaseException:
+            settle(observe(home), say=say)
+            raise
 
 
 def leave(home: Home, name: str, *, say: Say) -> tuple[Step, ...]:
@@ -93,14 +94,14 @@ def leave(home: Home, name: str, *, say: Say) -> tuple[Step, ...]:
     shelf = observe(home)
     first, after = _leaving(shelf, name)
     mergerfs.require()
-    balancing.require_none(home)
-    try:
-        drain(shelf, name, first, say)
-    except BaseException:
-        settle(observe(home), say=say)
-        raise
-    settings.unset(home, path(name))
-    settle(observe(home), say=say, must=True)
+    with balance.ended(shelf):
+        try:
+            drain(shelf, name, first, say)
+        except BaseException:
+            settle(observe(home), say=say)
+            raise
+        settings.unset(home, path(name))
+        settle(observe(home), say=say, must=True)
     return (*([first] if first else []), *after)
 
 

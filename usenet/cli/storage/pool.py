@@ -122,10 +122,10 @@ def balance() -> None:
         for left in done.left:
             console.line(f"left: {left.path}: {left.why}")
         for note in done.notes:
-            console.problem(note)
+            console.warn(note)
         if not FLAGS.dry_run:
             console.say(f"{len(done.moves)} files moved, {console.human_bytes(sum(m.size for m in done.moves))}")
-        elif not done.moves:
+        elif not (done.moves or done.notes):
             console.line("nothing to do")
 
     console.show(done, human)
