@@ -51,7 +51,7 @@ def test_it_is_written_and_run_once(home: Path, called: Path, tmp_path: Path, ca
     parsed = ConfigParser(interpolation=None, strict=True)
     parsed.optionxform = str  # type: ignore[assignment]
     parsed.read_string(text)
-    assert parsed["Service"]["ExecStart"] == f'"{sys.executable}" "-m" "usenet" "--home" "{home}" "agent" "run"'
+    assert parsed["Service"]["ExecStart"] == f'"{sys.executable}" "-P" "-m" "usenet" "--home" "{home}" "agent" "run"'
     assert parsed["Unit"]["RequiresMountsFor"] == f'"{home}"'
     words = called.read_text().splitlines()
     assert words == ["daemon-reload", f"enable {UNIT}", f"restart {UNIT}"]

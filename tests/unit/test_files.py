@@ -193,3 +193,15 @@ def test_a_held_lock_says_who_since_when_and_for_what_and_dies_with_its_holder(t
     with files.lock(tmp_path, "config set"):
         assert json.loads((tmp_path / ".usenet" / "lock").read_text())["verb"] == "config set"
     assert (tmp_path / ".usenet" / "lock").read_text() == ""
+
+
+def test_a_link_put_in_the_place_of_a_new_directory_is_not_given_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir(mode=0o700)
+    monkeypatch.setattr(Path, "mkdir", lambda self, **_: self.symlink_to(victim))
+    with pytest.raises(SystemFailure):
+        files.make_directory(tmp_path / "new", os.geteuid(), os.getegid(), 0o777)
+    assert victim.stat().st_mode & 0o777 == 0o700
+    assert not (tmp_path / "new").exists()

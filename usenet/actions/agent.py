@@ -44,7 +44,7 @@ def install(home: Home, *, dry_run: bool = False) -> Installed:
     """
     name = f"usenet-{settings.load(home.require()).name}-agent.service"
     systemd.require()
-    command = (sys.executable, "-m", "usenet", "--home", str(home.path), "agent", "run")
+    command = (sys.executable, "-P", "-m", "usenet", "--home", str(home.path), "agent", "run")
     text = unit.render(systemd.template(), name=name, home=str(home.path), command=command)
     _free(name, home)
     replaced = tuple(one for one in _units(home) if one != name)

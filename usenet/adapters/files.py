@@ -139,22 +139,28 @@ def _make_one(path: Path, uid: int, gid: int, mode: int) -> None:
     temporary = leftovers.temporary(path)
     temporary.mkdir(mode=0o700)
     try:
-        _give(temporary, path, uid, gid, mode)
-        temporary.chmod(mode)
+        # Opened, so that a link which a service puts in its place meanwhile is not what we give away.
+        made = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            _give(made, path, uid, gid, mode)
+            os.fchmod(made, mode)
+        finally:
+            os.close(made)
         temporary.rename(path)
     except BaseException as failure:
-        temporary.rmdir()
+        with suppress(OSError):
+            temporary.rmdir()
         if isinstance(failure, OSError) and path.is_dir():
             return  # somebody else made it meanwhile
         raise
 
 
-def _give(temporary: Path, path: Path, uid: int, gid: int, mode: int) -> None:
-    now = temporary.stat()
+def _give(made: int, path: Path, uid: int, gid: int, mode: int) -> None:
+    now = os.fstat(made)
     if (now.st_uid, now.st_gid) == (uid, gid):
         return
     try:
-        os.chown(temporary, uid, gid)
+        os.fchown(made, uid, gid)
     except PermissionError as failure:
         cure = f"sudo install -d -o {uid} -g {gid} -m {mode:04o} {path}"
         raise SystemFailure(f"only root can make {path} for user {uid}, group {gid}", hint=f"run: {cure}") from failure
