@@ -12,6 +12,7 @@ from tests.unit.storage_kernel import DRIVES, STACK, Directory, Disk
 from tests.unit.storage_model import Machine, cycles, foreign, run
 from tests.unit.storage_settled import settled, shown, without_markers
 from usenet.domain.host import Drive, Filesystem
+from usenet.domain.storage.adding import notes
 from usenet.domain.storage.checks import of_markers
 from usenet.domain.storage.converge import converge, mark
 from usenet.domain.storage.health import state
@@ -227,6 +228,13 @@ def test_no_line_binds_a_directory_that_systemd_would_make_where_its_drive_is_mo
     seen = Seen(data="/d", shared=True, **{name: frozenset(what) for name, what in facts.items()})
     written = [step.lines for step in converge({"films": DriveSettings(path=path)}, seen).steps if _persists(step)]
     assert written == ([(f"{path} /d/drives/films none bind,nofail 0 0",)] if kept else [])
+
+
+def test_before_a_directory_is_added_it_is_told_who_shows_it_after_a_start() -> None:
+    seen = Seen(data="/d", shared=True, targets=frozenset({"/", "/tank"}))
+    told = [notes(DriveSettings(path=path), seen, ())[1:] for path in ("/srv/films", "/tank/films")]
+    assert [len(one) for one in told] == [0, 1]
+    assert "/etc/fstab does not mount what /tank/films lies on" in told[1][0]
 
 
 def _persists(step: Step) -> TypeGuard[Persist]:

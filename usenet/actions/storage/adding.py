@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from usenet.actions import catalog
-from usenet.actions.storage import membership
+from usenet.actions.storage import membership, settling
 from usenet.actions.storage.change import Changed, Say, apply, walk
 from usenet.actions.storage.shelf import Shelf, observe
 from usenet.adapters import files, settings
@@ -19,7 +19,7 @@ from usenet.domain.binds import sees_drives
 from usenet.domain.errors import ValidationError
 from usenet.domain.storage import adding, kinds
 from usenet.domain.storage.converge import converge, give, mark
-from usenet.domain.storage.intent import DriveSettings, Role
+from usenet.domain.storage.intent import BranchSettings, DriveSettings, Role
 from usenet.domain.storage.marker import read
 from usenet.domain.storage.offers import Offer
 from usenet.domain.storage.seen import Seen
@@ -66,9 +66,14 @@ def add(home: Home, wish: Wish, *, dry_run: bool = False, say: Say) -> Changed:
 def _planned(meant: _Meant) -> Changed:
     seen = meant.shelf.seen
     there = replace(seen, directories=seen.directories | {meant.drive.path})
-    planned = converge({**meant.shelf.drives, meant.name: meant.drive}, there)
-    steps = (*_first(meant, seen), *planned.steps)
-    return Changed(name=meant.name, steps=steps, notes=meant.notes, findings=planned.findings)
+    drives = {**meant.shelf.drives, meant.name: meant.drive}
+    planned = converge(drives, there)
+    pool = meant.shelf.settings.storage.pool
+    if pool and not meant.known and membership.joining(meant.shelf.home, meant.name, meant.drive):
+        pool = pool.model_copy(update={"drives": {**pool.drives, meant.name: BranchSettings()}})
+    pooled = settling.foreseen(meant.shelf, pool, drives, planned.steps)
+    steps = (*_first(meant, seen), *planned.steps, *pooled.steps)
+    return Changed(name=meant.name, steps=steps, notes=meant.notes, findings=(*planned.findings, *pooled.findings))
 
 
 def _first(meant: _Meant, seen: Seen) -> tuple[Step, ...]:

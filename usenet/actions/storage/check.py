@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from usenet.actions.storage import change, inside, layout, settling
+from usenet.actions.storage.room import full
 from usenet.actions.storage.shelf import Shelf, observe
 from usenet.adapters import files, mounts
 from usenet.adapters.home import Home
@@ -21,8 +22,9 @@ from usenet.domain.errors import AS_ROOT, SystemFailure
 from usenet.domain.steps import MakeDirectories
 from usenet.domain.storage import checks, health, kinds
 from usenet.domain.storage.checks import Entry, OwnBelow, Problem, Repair
-from usenet.domain.storage.converge import converge
+from usenet.domain.storage.converge import Finding, converge
 from usenet.domain.storage.intent import POOL
+from usenet.domain.storage.pool import PoolSeen
 from usenet.domain.storage.seen import within
 from usenet.domain.storage.steps import Step, describe
 
@@ -55,13 +57,15 @@ def look(home: Home, *, deep: bool = False, dry_run: bool = False) -> Checked:
     """
     shelf = observe(home.require())
     table = mounts.look()
-    planned, pool = converge(shelf.drives, shelf.seen), settling.planned(shelf)
+    there = settling.seen_of(shelf)
+    planned, pool = converge(shelf.drives, shelf.seen), settling.planned(shelf, there)
     tree_problems, missing, repairs = _tree(shelf)
     deep_problems, below, late = _deep(shelf) if deep else ((), (), ())
     within, notes = inside.look(shelf, table, _usable(shelf), dry_run=dry_run)
     problems = (
         *checks.of_steps(planned, shelf.seen),
         *checks.of_steps(pool, shelf.seen),
+        *checks.of_findings(_full(shelf, there)),
         *checks.of_markers(shelf.drives, shelf.seen),
         *checks.of_mounts(_silent(shelf, table)),
         *tree_problems,
@@ -98,6 +102,12 @@ def fix(home: Home, found: Checked, *, deep: bool = False, say: Say) -> Checked:
     after = look(home, deep=deep)
     failed = (Problem(about=one.drive, what=one.what, cure=one.cure) for one in done.findings)
     return replace(after, problems=tuple(dict.fromkeys((*after.problems, *failed))))
+
+
+def _full(shelf: Shelf, there: PoolSeen) -> Sequence[Finding]:
+    """That the pool takes no new file, where that is so."""
+    pool = shelf.settings.storage.pool
+    return full(there.mounted.branches, pool.min_free) if pool and there.mounted and there.mounted.alive else ()
 
 
 def _repair(repair: Repair, data: str) -> None:

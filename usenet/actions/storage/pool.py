@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from usenet.actions.storage import balance, membership
+from usenet.actions.storage.room import full
 from usenet.actions.storage.settling import Say, planned, seen_of, settle, take
 from usenet.actions.storage.shelf import Shelf, observe
 from usenet.adapters import files, settings
@@ -17,7 +18,7 @@ from usenet.domain.service import parse_bytes
 from usenet.domain.storage import pool as pools
 from usenet.domain.storage.converge import Finding
 from usenet.domain.storage.intent import BranchSettings, PoolSettings
-from usenet.domain.storage.steps import Detach, Step, Unmount
+from usenet.domain.storage.steps import Detach, MountPool, SetPool, Step, Unmount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +108,10 @@ def _change(
         with files.lock(shelf.home.path, f"storage pool {verb}"):
             settings.together(shelf.home, told)
             done = settle(observe(shelf.home), say=say, must=True)
-    return Pooled(steps=done.steps, findings=done.findings)
+    asked = [one for one in done.steps if isinstance(one, MountPool | SetPool)]
+    return Pooled(
+        steps=done.steps, findings=(*done.findings, *(full(asked[-1].branches, wanted.min_free) if asked else ()))
+    )
 
 
 def existing(home: Home) -> tuple[Shelf, PoolSettings]:

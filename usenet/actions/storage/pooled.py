@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from usenet.actions.storage.pool import existing
+from usenet.actions.storage.room import full
 from usenet.actions.storage.settling import seen_of
 from usenet.actions.storage.shelf import Shelf
 from usenet.adapters import mounts
@@ -49,9 +50,8 @@ def show(home: Home) -> View:
     findings = list(planned.findings)
     if planned.steps:
         findings.append(Finding(drive=POOL, what="it is not as usenet.yaml says", cure="run: usenet services up"))
-    if there.mounted and not any(row.mode == "RW" and (row.free or 0) > pool.min_free for row in rows):
-        full = "it is full: every new file fails with 'No space left on device'"
-        findings.append(Finding(drive=POOL, what=full, cure="usenet storage pool add, or policy --min-free"))
+    if there.mounted and there.mounted.alive:
+        findings += full(there.mounted.branches, pool.min_free)
     return View(
         path=shelf.seen.target(POOL),
         mounted=bool(there.mounted and there.mounted.alive),

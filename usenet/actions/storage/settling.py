@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from usenet.actions.storage.shelf import Shelf, observe
@@ -11,10 +12,21 @@ from usenet.adapters.storage import fstab, guards, mergerfs, mounting
 from usenet.domain.errors import UsenetError
 from usenet.domain.storage import pool as pools
 from usenet.domain.storage.converge import Converged, Finding
-from usenet.domain.storage.intent import POOL
-from usenet.domain.storage.lines import is_pool
+from usenet.domain.storage.intent import POOL, PoolSettings
+from usenet.domain.storage.lines import Drives, is_pool
 from usenet.domain.storage.pool import PoolSeen
-from usenet.domain.storage.steps import Detach, Guard, MountPool, Persist, SetPool, Step, Unmount
+from usenet.domain.storage.seen import Held, Place
+from usenet.domain.storage.steps import (
+    BindDirectory,
+    Detach,
+    Guard,
+    MountDrive,
+    MountPool,
+    Persist,
+    SetPool,
+    Step,
+    Unmount,
+)
 
 Say = Callable[[Step], None]
 
@@ -35,6 +47,16 @@ def planned(shelf: Shelf, there: PoolSeen | None = None) -> Converged:
     if not concerns(shelf):
         return Converged((), ())
     return pools.pool_steps(shelf.settings.storage.pool, shelf.drives, shelf.seen, there or seen_of(shelf))
+
+
+def foreseen(shelf: Shelf, pool: PoolSettings | None, drives: Drives, steps: Iterable[Step]) -> Converged:
+    """The steps to `pool`, once these steps have mounted what they mount."""
+    if pool is None:
+        return Converged((), ())
+    new = (one for one in steps if isinstance(one, MountDrive | BindDirectory))
+    shown = {one.name: Place(held=Held(source="", read_only=drives[one.name].read_only)) for one in new}
+    seen = replace(shelf.seen, places={**shelf.seen.places, **shown})
+    return pools.pool_steps(pool, drives, seen, seen_of(shelf))
 
 
 def settle(shelf: Shelf, *, say: Say, must: bool = False, mount: bool = True, wake: bool = True) -> Converged:

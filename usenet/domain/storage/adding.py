@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from posixpath import basename
 from unicodedata import category, normalize
@@ -149,8 +150,13 @@ def check_marker(marker: Marker | None, stack: str, called: str, *, adopt: bool)
         )
 
 
+_LATER = "/etc/fstab does not mount what {} lies on: after a start of the machine the agent shows it, or services up"
+
+
 def notes(new: DriveSettings, seen: Seen, readers: Sequence[str]) -> tuple[str, ...]:
     """What a person should know before: who will see it, and what the filesystem costs."""
     who = ", ".join(readers) or "no service that is on"
     wrong = () if seen.shared else ("containers that run now see it after: usenet services up",)
-    return (f"seen by: {who}", *wrong, *kinds.costs(new.type))
+    stays = not new.path or replace(seen, directories=seen.directories | {new.path}).stays(new.path)
+    later = () if stays else (_LATER.format(new.path),)
+    return (f"seen by: {who}", *wrong, *later, *kinds.costs(new.type))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from posixpath import commonpath
 
-from usenet.domain.storage.converge import Converged, drive_of, unsure
+from usenet.domain.storage.converge import Converged, Finding, drive_of, unsure
 from usenet.domain.storage.intent import DriveSettings
 from usenet.domain.storage.seen import Place, Seen
 from usenet.domain.storage.steps import (
@@ -80,8 +80,12 @@ def of_steps(found: Converged, seen: Seen) -> Iterator[Problem]:
     for step in found.steps:
         if what := _wrong(step, seen):
             yield Problem(about=drive_of(step, seen) or seen.data, what=what, cure=FIX)
-    for one in found.findings:
-        yield Problem(about=one.drive, what=one.what, cure=one.cure)
+    yield from of_findings(found.findings)
+
+
+def of_findings(found: Iterable[Finding]) -> Iterator[Problem]:
+    """What no step mends."""
+    return (Problem(about=one.drive, what=one.what, cure=one.cure) for one in found)
 
 
 def _wrong(step: Step, seen: Seen) -> str:  # noqa: PLR0911 - one for each step

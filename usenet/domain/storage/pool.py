@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from usenet.domain.errors import ValidationError
@@ -155,6 +155,19 @@ def draining(mounted: Mounted | None, name: str, seen: Seen) -> SetPool | None:
 def listed(mounted: Mounted | None, name: str, seen: Seen) -> bool:
     """Whether a drive is a branch of the pool that is mounted."""
     return bool(mounted and mounted.alive and any(_path(one) == seen.target(name) for one in mounted.branches))
+
+
+def no_room(sizes: Sequence[tuple[int, int]], min_free: int) -> tuple[Finding, ...]:
+    """That a pool takes no new file, where that is so. `sizes`: of each drive that may take some, and what is free."""
+    if any(free > min_free for _, free in sizes):
+        return ()
+    why = "it is full"
+    if not sizes:
+        why = "none of its drives takes new files"
+    elif all(size <= min_free for size, _ in sizes):
+        why = f"no drive of it is larger than what is to stay free ({min_free / 2**30:.3g} GiB)"
+    what = f"{why}: every new file fails with 'No space left on device'"
+    return (Finding(drive=POOL, what=what, cure="usenet storage pool add, or policy --min-free"),)
 
 
 def check_members(names: tuple[str, ...], drives: Drives, seen: Seen) -> None:
