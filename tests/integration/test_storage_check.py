@@ -236,13 +236,12 @@ def test_a_mount_that_hangs_stops_nothing(bench: Bench, home: Stack, tmp_path: P
         drives.call("umount", "--lazy", str(place), check=False)
 
 
-def test_a_user_is_shown_the_steps_and_does_none(bench: Bench, home: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_done_for_a_plain_user(bench: Bench, home: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     root = add(home, bench.drive().device, "films")
     drives.call("umount", str(root))
-    place, told = drives.Home(home.home), list[str]()
+    place = drives.Home(home.home)
     found = check.look(place)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(SystemFailure, match="only root can do this"):
-        check.fix(place, found, say=told.append)
-    assert any(f"on {root}" in line for line in told)
+        check.fix(place, found, say=pytest.fail)
     assert str(root) not in drives.mounted()

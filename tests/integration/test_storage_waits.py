@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.integration.conftest import Stack, free_port
-from tests.integration.drives import Bench, call, inside, put, share
+from tests.integration.drives import Bench, by_hand, call, inside, put, share
 
 pytestmark = pytest.mark.engine
 
@@ -50,6 +50,8 @@ def test_a_new_drive_that_services_can_not_write_to_says_so_until_it_is_mended(
 ) -> None:
     stack, drive = bench.keep(make_stack()), bench.drive()
     stack.settings({})
+    with by_hand(drive) as place:
+        (place / "film").write_text("x")  # else the drive were given to the services at once
     told = stack.run("storage", "add", drive.device, "--name", "films").stdout
     assert "its directory belongs to 0:0: let services write with usenet storage check --fix" in told
     stack.run("storage", "check", "--fix")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from usenet.actions.storage import check
 from usenet.actions.storage import inside as looking
 from usenet.actions.storage.shelf import Shelf
 from usenet.adapters.home import Home
 from usenet.adapters.storage import inside
+from usenet.domain.errors import SystemFailure
 from usenet.domain.host import Cpu, Drive, Filesystem, Host, Memory, System
 from usenet.domain.settings import Settings
 from usenet.domain.storage import checks
@@ -22,6 +25,7 @@ from usenet.domain.storage.intent import DriveSettings
 from usenet.domain.storage.marker import Marker
 from usenet.domain.storage.offers import Offer
 from usenet.domain.storage.seen import Held, Place, Seen
+from usenet.domain.storage.steps import Detach
 
 OFFER = Offer(
     device="/dev/sdb1",
@@ -197,3 +201,12 @@ def test_a_dry_run_makes_no_file_inside_a_service_and_says_what_it_left_out(monk
     assert tried == []
     assert looking.look(shelf, (), ()) == ((), ())
     assert tried == ["c1"]
+
+
+def test_nothing_is_mended_for_a_plain_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    gone, below = Detach(target="/d/drives/films", because="gone"), OwnBelow(path="/d/media", uid=1, gid=1, entries=2)
+    found = check.Checked(problems=(), steps=(gone,), repairs=(below,))
+    with pytest.raises(SystemFailure, match="only root can do this, nothing was changed"):
+        check.fix(Home(tmp_path), found, say=pytest.fail)
+    assert list(tmp_path.iterdir()) == []
