@@ -54,6 +54,28 @@ def test_what_was_probed_goes_before_what_was_not_and_a_decoder_comes_last() -> 
     assert alone.gpus is not None
 
 
+def test_who_may_not_ask_a_card_changes_no_choice() -> None:
+    """Root asked both and gave the better one; a user without its group asks one alone, or neither."""
+    intel, amd = probed(INTEL, "h264", "hevc", "hevc-10"), probed(AMD, "h264", "hevc", "av1", by="vainfo: Mesa")
+
+    def given(*cards: Gpu, before: tuple[Encoder, ...] = ()) -> Encoder:
+        there = encoders.as_given(host(gpus=cards, engine=with_runtime()), before)
+        return encoders.grant("x", there, "auto").encoder
+
+    first = given(intel, amd)
+    assert first.gpu == AMD.pci
+    for seen in ((INTEL, AMD), (intel, AMD), (INTEL, amd)):
+        assert given(*seen, before=(Encoder(kind="software"), first)) == first
+    assert given(INTEL, AMD).gpu == INTEL.pci  # nothing was given before: by vendor
+
+    alone = given(intel)
+    assert alone.kind == "qsv"
+    assert given(INTEL, before=(alone,)) == alone
+    assert given(replace(INTEL, driver="xe"), before=(alone,)).encode is None  # another driver is another matter
+    better = probed(INTEL, "h264", "hevc", "av1", by="vainfo: Mesa")
+    assert given(better, before=(alone,)).encode == better.encode  # what is asked now counts
+
+
 def test_a_driver_without_any_codec_of_today_is_no_reason_to_open_the_card() -> None:
     bare = replace(AMD, encode=(), decode=("mpeg2", "vc1"), probed_by="vainfo")
     found = encoders.grant("x", host(gpus=(bare,)), "auto")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.making import gpu, host
 from usenet.actions import plan
 from usenet.adapters import sockets
 from usenet.adapters.home import Home
@@ -70,3 +72,23 @@ def test_a_variable_that_the_plan_makes_need_not_be_there_yet(tmp_path: Path) ->
 def test_a_dollar_that_is_no_variable_asks_for_nothing(tmp_path: Path) -> None:
     services = {"node-exporter": {"port": 29100, "environment": {"A": "$FOO", "B": "x${FOO}", "C": "${F-O}"}}}
     assert "$$FOO" in decide(tmp_path, services=services).stack.files["compose.yaml"]
+
+
+def test_a_card_that_this_user_may_not_ask_stays_who_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = gpu("amd", "0000:03:00.0", driver="amdgpu", encode=("h264", "hevc", "av1"), decode=(), probed_by="vainfo")
+    closed = replace(asked, encode=None, decode=None, probed_by="")
+    seen = [gpu("intel", driver="i915"), asked]
+    monkeypatch.setattr(plan.hardware, "look", lambda _: host(gpus=tuple(seen)))
+
+    def card() -> str:
+        made = decide(tmp_path, images="pull", services={"jellyfin": {"port": 29101}})
+        for name, text in made.stack.files.items():
+            (tmp_path / "stack").mkdir(exist_ok=True)
+            (tmp_path / "stack" / name).write_text(text)
+        return made.plan.grants["jellyfin"].encoder.gpu
+
+    assert card() == asked.pci
+    seen[1] = closed
+    assert [card(), card()] == [asked.pci] * 2
+    (tmp_path / "stack/plan.json").unlink()
+    assert card() == seen[0].pci  # what was not written is not known

@@ -10,17 +10,17 @@ from pathlib import Path
 from usenet.actions import catalog as catalogs
 from usenet.actions import hardware, ours
 from usenet.actions.hardware import Looking
-from usenet.adapters import engine, images, measurements, secrets, settings, sockets
+from usenet.adapters import engine, images, measurements, secrets, settings, sockets, stack
 from usenet.adapters.engine import Container
 from usenet.adapters.home import Home
 from usenet.compose.catalog import Catalog
 from usenet.compose.render import Stack, render
-from usenet.domain import asked
+from usenet.domain import asked, encoders
 from usenet.domain.errors import ConfigError, SystemFailure
 from usenet.domain.hardware import benchmark, proof
 from usenet.domain.host import Host
 from usenet.domain.images import made_here, registry
-from usenet.domain.plan import Observed, Plan, PortHolder
+from usenet.domain.plan import Encoder, Observed, Plan, PortHolder
 from usenet.domain.settings import ImageSource, Settings, referred
 from usenet.domain.tuning import tune
 
@@ -68,6 +68,7 @@ def look(
         listening = pool.submit(sockets.listening)
         running = pool.submit(_containers)
         stored = pool.submit(_stored)
+    machine = host.result() if host_file else encoders.as_given(host.result(), _given(home))
     found, warnings = known.result()
     held = tuple(_holders(running.result(), home, found))
     observed = Observed(
@@ -79,13 +80,21 @@ def look(
     if stored.result() is not None and not host_file:
         observed = replace(observed, reachable=_reachable(wished, found, observed))
     if not host_file and (records := measurements.verified(home)):
-        failed = proof.disproved(records, host.result(), wished, found.services, observed)
+        failed = proof.disproved(records, machine, wished, found.services, observed)
         observed = replace(observed, disproved=failed)
     if not host_file and (report := measurements.benchmark(home)):
         observed = replace(observed, measured=benchmark.measured(report))
     return Situation(
-        home=home, text=text, host=host.result(), settings=wished, catalog=found, observed=observed, warnings=warnings
+        home=home, text=text, host=machine, settings=wished, catalog=found, observed=observed, warnings=warnings
     )
+
+
+def _given(home: Home) -> tuple[Encoder, ...]:
+    """What the services were given of the cards when the stack was last written."""
+    try:
+        return tuple(one.encoder for one in stack.transcoders(home))
+    except ConfigError:
+        return ()
 
 
 def _containers() -> tuple[Container, ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from usenet.domain.errors import ValidationError
@@ -16,6 +16,7 @@ _VAAPI = {"xe": "iHD", "amdgpu": "radeonsi"}
 _TARGETS = ("h264", "hevc", "av1")  # what applications transcode to
 _TODAY = frozenset({*_TARGETS, "hevc-10", "vp9"})
 _ORDER = ("nvidia", "intel", "amd", "raspberrypi")
+_QUICK = "Intel iHD driver"
 _NVIDIA = {"NVIDIA_DRIVER_CAPABILITIES": "compute,video,utility"}
 
 
@@ -49,6 +50,22 @@ def grant(service: str, host: Host, wish: str, disproved: str = "") -> EncoderGr
         return _given(about, usable[0], host, _merits(usable[0], len(usable)))
     obstacles = [f"{g.pci}: {_obstacle(g, host)}" for g in host.gpus]
     return _software(about, "; ".join(obstacles) or "no GPU on this machine")
+
+
+def as_given(host: Host, given: Iterable[Encoder]) -> Host:
+    """The host, with what was known of the cards in `given` where they could not be asked now.
+
+    A user who may not open a card, or one whose encoders are all busy, must not make the services change cards.
+    """
+    known = {(one.gpu, one.driver): one for one in given if one.encode is not None}
+    return replace(host, gpus=tuple(_as_given(gpu, known.get((gpu.pci, _driver(gpu)))) for gpu in host.gpus))
+
+
+def _as_given(gpu: Gpu, before: Encoder | None) -> Gpu:
+    if before is None or gpu.encode is not None:
+        return gpu
+    by = _QUICK if before.kind == "qsv" else "when the stack was written"
+    return replace(gpu, decode=before.decode, encode=before.encode, probed_by=by)
 
 
 def workers(
@@ -136,13 +153,16 @@ def _kind(gpu: Gpu) -> Literal["vaapi", "qsv", "v4l2m2m"]:
     """Quick Sync for Intel's cards that have ten bits, which its library supports all of; older ones by VA-API."""
     if gpu.vendor == "raspberrypi":
         return "v4l2m2m"
-    quick = "Intel iHD driver" in gpu.probed_by and "hevc-10" in (gpu.encode or ())
+    quick = _QUICK in gpu.probed_by and "hevc-10" in (gpu.encode or ())
     return "qsv" if quick else "vaapi"
 
 
 def _encoder(gpu: Gpu, kind: Literal["nvenc", "vaapi", "qsv", "v4l2m2m"], device: str) -> Encoder:
-    driver = " ".join(filter(None, (gpu.driver, gpu.driver_version)))
-    return Encoder(kind=kind, gpu=gpu.pci, driver=driver, device=device, decode=gpu.decode, encode=gpu.encode)
+    return Encoder(kind=kind, gpu=gpu.pci, driver=_driver(gpu), device=device, decode=gpu.decode, encode=gpu.encode)
+
+
+def _driver(gpu: Gpu) -> str:
+    return " ".join(filter(None, (gpu.driver, gpu.driver_version)))
 
 
 def _nvidia(gpu: Gpu, host: Host) -> Gpus | None:
