@@ -1,6 +1,7 @@
 """What a person reads of benchmark and verify, and the exit code."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from usenet.adapters import stack
 from usenet.adapters.ffmpeg import Ffmpeg
 from usenet.cli import main
 from usenet.domain.hardware import benchmark as domain
-from usenet.domain.hardware.benchmark import Change
+from usenet.domain.hardware.benchmark import Change, Result
 from usenet.domain.hardware.proof import EXTRA, OWN, Finding, Proof
 from usenet.domain.hardware.transcoding import SOFTWARE
 from usenet.domain.plan import Encoder
@@ -129,12 +130,39 @@ def test_benchmark_prints_figures_reasons_and_what_changed(monkeypatch, capsys) 
     assert "saved in /home/x/benchmark.json" in out
 
 
+def test_a_run_cut_short_takes_no_whole_ones_place(monkeypatch, capsys, tmp_path: Path) -> None:
+    (tmp_path / "usenet.yaml").write_text("name: x\n")
+    whole = [True]
+
+    def measured(*_: object) -> Iterator[Result]:
+        yield result(MAIN, 100.0)
+        if not whole[0]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(benchmark, "prepare", lambda home, quick: bench())
+    monkeypatch.setattr(benchmark, "_measured", measured)
+
+    def run() -> tuple[int, bool, str]:
+        code = main.run(["--home", str(tmp_path), "hardware", "benchmark"])
+        kept = json.loads((tmp_path / ".usenet" / "benchmark.json").read_text())
+        return code, kept["partial"], capsys.readouterr().out
+
+    whole[0] = False
+    assert run()[:2] == (130, True)  # better than nothing
+    whole[0] = True
+    assert run()[:2] == (0, False)
+    whole[0] = False
+    code, partial, out = run()
+    assert (code, partial) == (130, False)
+    assert "not saved: the last whole run stays" in out
+
+
 def test_a_benchmark_cut_short_says_so_and_exits_130(monkeypatch, capsys) -> None:
-    cut = Measured(replace(report(result(MAIN, 100.0)), partial=True), "", ())
+    cut = Measured(replace(report(result(MAIN, 100.0)), partial=True), "", (), "there is no stack here")
     code, out, err = benchmarked(monkeypatch, capsys, cut)
     assert code == 130
     assert "interrupted: 1 of" in err
-    assert "not saved" in out
+    assert "not saved: there is no stack here" in out
     code, out, _ = benchmarked(monkeypatch, capsys, cut, "--json")
     assert code == 130
     assert json.loads(out)["report"]["partial"] is True

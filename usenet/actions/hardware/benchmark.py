@@ -53,11 +53,12 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A report, where it was saved (empty: nowhere, as there is no stack), and against the last one."""
+    """A report, where it was saved (empty: nowhere, and why), and against the last one."""
 
     report: Report
     saved: str
     changes: tuple[Change, ...]
+    unsaved: str = ""
 
 
 def prepare(home: Home, *, quick: bool) -> Bench:
@@ -137,6 +138,8 @@ def _possible(bench: Bench) -> tuple[Case, ...]:
 def run(home: Home, bench: Bench, tell: Tell) -> Measured:
     """Measure until all is done, the time is over, or Ctrl-C; what was measured is kept and saved where a stack is.
 
+    A run that was cut short takes no whole one's place: what runs at once is planned by that.
+
     `tell`: done, of how many, and what is measured now; called a few times a second.
     """
     began, moment = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
@@ -151,7 +154,10 @@ def run(home: Home, bench: Bench, tell: Tell) -> Measured:
     report = _report(bench, tuple(sorted(found, key=lambda result: order[result.name])), moment)
     report = replace(report, seconds=round(time.monotonic() - began, 1), partial=bool(interrupted))
     last = measurements.benchmark(home)
-    return Measured(report, measurements.keep_benchmark(home, report), benchmark.compared(last, report))
+    whole = last is not None and report.partial and not last.partial
+    saved = "" if whole else measurements.keep_benchmark(home, report)
+    unsaved = "the last whole run stays" if whole else "" if saved else "there is no stack here (usenet init makes one)"
+    return Measured(report, saved, benchmark.compared(last, report), unsaved)
 
 
 @contextmanager

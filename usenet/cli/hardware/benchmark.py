@@ -93,7 +93,7 @@ def _human(found: Measured, bench: Bench) -> None:
     asked = len(bench.cases)
     if report.partial:
         console.warn(f"interrupted: {len(report.results)} of {asked} are there")
-    where = f"saved in {found.saved}" if found.saved else "not saved: there is no stack here (usenet init makes one)"
+    where = f"saved in {found.saved}" if found.saved else f"not saved: {found.unsaved}"
     console.line(f"{report.seconds:.0f} s with ffmpeg {report.version} of {report.where}; {where}")
 
 
