@@ -46,6 +46,7 @@ class Stack:
         self.running = set(ALL)
         self.going = {"transmission": {"a", "b"}, "aria2": {"x"}}
         self.deaf: set[str] = set()
+        self.broken: set[str] = set()
         self.written: list[Any] = []
         self.watch()
 
@@ -88,6 +89,8 @@ class Stack:
         self.running.discard(name)
 
     def start(self, name: str) -> None:
+        if name in self.broken:
+            raise NoAnswer(f"{name} can't be started")
         self.running.add(name)
 
 
@@ -114,6 +117,32 @@ def test_who_needs_the_drive_stops_and_only_that_is_started_again(stack: Stack) 
     stack.round("there")
     assert stack.running == ALL
     assert stack.going == {"transmission": {"a", "b"}, "aria2": {"x"}}
+
+
+def test_one_that_can_not_be_started_keeps_no_other_stopped(stack: Stack) -> None:
+    stack.running.add("idle")
+    stack.round("lost")
+    stack.broken = {"idle"}
+    stack.round("there")
+    stack.round("there")
+    assert stack.running == ALL
+    assert stack.said.count("start idle: idle can't be started") == 1
+    stack.broken = set()
+    stack.round("there")
+    assert stack.running == ALL | {"idle"}
+
+
+def test_who_needs_a_drive_that_did_not_come_with_the_machine_waits_for_it(stack: Stack) -> None:
+    stack.memory.awaited = ["films"]
+    stack.round("away")
+    assert stack.running == ALL - {"library"}
+    assert "stopped library: it waits for the drive films: it was not there when the machine started" in stack.said
+    stack.running.add("library")  # the engine started it only now
+    stack.round("away")
+    assert stack.running == ALL - {"library"}
+    stack.memory.awaited = []
+    stack.round("there")
+    assert stack.running == ALL
 
 
 def test_it_is_written_down_before_it_is_done(stack: Stack) -> None:

@@ -33,7 +33,7 @@ class Watched(Desk):
         super().__init__(folder, machine, patch)
         self.add("u-a", "films")
         self.add("u-b", "music")
-        self.now = 1000.0
+        self.now, self.boot = 1000.0, "first"
         self.told: list[watch.News] = []
         self.after = lambda: self.machine.exposed() == [] or pytest.fail("a write would fill the root disk")
         patch.setattr(watch, "Relief", lambda *_: SimpleNamespace(look=lambda *_: None))
@@ -41,7 +41,7 @@ class Watched(Desk):
         self.begin()
 
     def _stand_ins(self) -> dict[ModuleType, dict[str, Callable[..., object]]]:
-        return {**super()._stand_ins(), pulse: {"tokens": self.tokens}}
+        return {**super()._stand_ins(), pulse: {"tokens": self.tokens, "boot": lambda: self.boot}}
 
     def tokens(self, devices: Iterable[str], *_: object) -> dict[str, str]:
         there = {name: f"{name} {number}" for name, number in self.machine.devices.values()}
@@ -167,6 +167,30 @@ def test_a_drive_of_which_the_pulse_is_silent_is_taken_away_though_a_glance_find
     assert "lost films" in watched.events()
     assert shown(watched.machine) == {"films": "A", "music": "B"}, "it is there, and is tried once more"
     assert not watched.loop.dead
+
+
+def test_a_drive_that_does_not_come_with_the_machine_is_awaited_until_it_is_there(watched: Watched) -> None:
+    watched.pull(watched.films)
+    watched.begin()
+    assert watched.loop.memory.awaited == [], "it was lost while services ran, and they went on"
+    watched.boot = "second"
+    watched.machine.boot(lambda disks: disks)
+    watched.begin()
+    assert watched.loop.memory.awaited == ["films"]
+    watched.begin()  # that watch was killed
+    assert watched.loop.memory.awaited == ["films"]
+    watched.plug(watched.films, 5)
+    assert watched.loop.memory.awaited == []
+
+
+def test_nobody_waits_for_a_drive_that_travels_after_a_start(watched: Watched) -> None:
+    text = watched.home.settings.read_text().replace("serial: A", "serial: A, needed: false")
+    watched.home.settings.write_text(text)
+    watched.machine.pull(watched.films)
+    watched.boot = "second"
+    watched.machine.boot(lambda disks: disks)
+    watched.begin()
+    assert watched.loop.memory.awaited == []
 
 
 def test_what_the_machine_refuses_does_not_end_the_watch(watched: Watched) -> None:

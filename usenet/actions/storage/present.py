@@ -15,7 +15,7 @@ from usenet.domain.settings import Settings
 from usenet.domain.storage import health
 from usenet.domain.storage.converge import Finding
 from usenet.domain.storage.intent import POOL
-from usenet.domain.storage.waiting import waiting
+from usenet.domain.storage.waiting import needed, waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,7 @@ def _away(shelf: Shelf) -> Iterable[str]:
         held = shelf.seen.places[name].held if name in shelf.seen.places else None
         if held is None or not held.alive:
             yield name
-    pool = shelf.settings.storage.pool
-    if pool and any(shelf.drives[name].needed for name in pool.drives):
+    if POOL in needed(shelf.settings.storage):
         there = settling.seen_of(shelf).mounted
         if there is None or not there.alive:
             yield POOL

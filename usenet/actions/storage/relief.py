@@ -26,6 +26,7 @@ from usenet.domain.errors import UsenetError
 from usenet.domain.reach import at
 from usenet.domain.secret import Secret
 from usenet.domain.storage.events import Duties, duties
+from usenet.domain.storage.waiting import waiting
 
 SOON, LATER = 5.0, 30.0  # seconds until the next round, where one failed and where all is as it should be
 SETTLED = 4.0  # seconds after which every client has done what it was told
@@ -73,11 +74,11 @@ class Relief:
         if self._failing or self._resumed:
             return SOON
         held = now and (now.duties.pause or now.duties.stop)
-        return LATER if held or memory.paused or memory.stopped else None
+        return LATER if held or memory.paused or memory.stopped or memory.awaited else None
 
     def _round(self, now: _Now) -> None:
         memory = self._memory
-        if now.duties.pause or now.duties.stop or memory.paused or memory.stopped:
+        if now.duties.pause or now.duties.stop or memory.paused or memory.stopped or memory.awaited:
             self._try("services", partial(self._relieve, now))
 
     def _try(self, what: str, do: Callable[[], object]) -> None:
@@ -98,10 +99,11 @@ class Relief:
             for gone in known - set(found):
                 memory.paused.pop(gone, None)
                 memory.stopped = [name for name in memory.stopped if name != gone]
-        if now.duties.stop:
-            self._stop(now, found)
-        elif memory.stopped:
-            self._start(found)
+        unwanted = self._unwanted(now)
+        self._stop({name: why for name, why in unwanted.items() if name in found}, found)
+        for name in [name for name in memory.stopped if name not in unwanted]:
+            self._try(f"start {name}", partial(self._start, name, found[name].id))
+        self._failing -= {f"start {name}" for name in known - set(memory.stopped)}
         clients = self._clients(now.shelf, {n: one for n, one in found.items() if _answers(one, memory.stopped)})
         self._failing -= download_clients.SECRETS.keys() - clients.keys()
         act = self._halt if now.duties.pause else self._resume
@@ -154,24 +156,32 @@ class Relief:
                 del self._memory.paused[name]
             del self._resumed[name]
 
-    def _stop(self, now: _Now, found: dict[str, Container]) -> None:
+    def _unwanted(self, now: _Now) -> dict[str, str]:
+        """Service → why it is not to run: who needs drives, while none is left or one has not come since the start."""
+        if not (now.duties.stop or self._memory.awaited):
+            return {}
         known, _ = catalog.load(now.shelf.home.path)
-        needing = {n for n, e in known.items() if e.service.role == "pool-dependent" and sees_drives(e.service)}
-        names = [name for name in found if name in needing and found[name].state == "running"]
+        services = {name: entry.service for name, entry in known.items()}
+        if now.duties.stop:
+            needing = (n for n, one in services.items() if one.role == "pool-dependent" and sees_drives(one))
+            return dict.fromkeys(needing, "no drive is left that they could use")
+        away = dict.fromkeys(self._memory.awaited, "it was not there when the machine started")
+        return waiting(services, now.shelf.drives, away)
+
+    def _stop(self, unwanted: dict[str, str], found: dict[str, Container]) -> None:
+        names = [name for name in unwanted if found[name].state == "running"]
         if not names:
             return
         with self._memory.change():
             self._memory.stopped = sorted({*self._memory.stopped, *names})
         self._at_once(names, lambda name: self._try(f"stop {name}", partial(_stop, found[name].id)))
-        self._say(f"stopped {', '.join(names)}: no drive is left that they could use")
+        self._say(f"stopped {', '.join(names)}: {unwanted[names[0]]}")  # the same for all
 
-    def _start(self, found: dict[str, Container]) -> None:
-        names = self._memory.stopped
-        for name in names:
-            engine.start(found[name].id)
+    def _start(self, name: str, container: str) -> None:
+        engine.start(container)
         with self._memory.change():
-            self._memory.stopped = []
-        self._say(f"started {', '.join(names)}")
+            self._memory.stopped = [one for one in self._memory.stopped if one != name]
+        self._say(f"started {name}")
 
     def _at_once(self, all_: Iterable[object], do: Callable[..., None]) -> None:
         """Do it for each at the same time; who takes too long is left behind."""

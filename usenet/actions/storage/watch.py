@@ -25,6 +25,7 @@ from usenet.domain.storage.events import Kind, Sight, Turn, sights, turn
 from usenet.domain.storage.intent import POOL
 from usenet.domain.storage.pool import PoolSeen
 from usenet.domain.storage.steps import BindDirectory, MountDrive, MountPool, Step, describe
+from usenet.domain.storage.waiting import needed
 
 LONGEST = 60.0
 TICK = 1.0  # seconds between two looks at the pulse of the drives
@@ -145,6 +146,7 @@ class _Watch:
                 if _due(now, next_):
                     now, next_ = self.mend(next_.mount)
             self.follow(now.shelf)
+            self.expect(now.shelf)
             self.failures = 0
         except (UsenetError, OSError) as failure:
             if not self.failures:
@@ -182,6 +184,18 @@ class _Watch:
         self.devices = frozenset((*held, *_devices(shelf)))
         self.relief.look(shelf)
         return next_
+
+    def expect(self, shelf: Shelf) -> None:
+        """After a start of the machine, which starts containers by itself: who needs a drive that is away waits."""
+        memory, boot = self.memory, pulse.boot()
+        start = bool(memory.boot) and memory.boot != boot
+        names = needed(shelf.settings.storage) if start else memory.awaited
+        awaited = sorted(name for name, one in (memory.known or {}).items() if name in names and one.state != "there")
+        changed = awaited != memory.awaited
+        with memory.change():
+            memory.boot, memory.awaited = boot, awaited
+        if changed:
+            self.relief.look(shelf)
 
     def follow(self, shelf: Shelf) -> None:
         """Feel the pulse of what is mounted now."""

@@ -22,7 +22,8 @@ from usenet.domain.storage.letters import Letter
 @dataclass(slots=True)
 class Memory:
     """`known`: None before the first look ever. `events`: those that nobody was told yet. `letters`: those on
-    their way. `paused`: service → what of it we paused. `stopped`: services that we stopped.
+    their way. `paused`: service → what of it we paused. `stopped`: services that we stopped. `boot`: the start of
+    the machine that was last looked at; `awaited`: drives that were away then, and have not come since.
     """
 
     home: Home
@@ -31,6 +32,8 @@ class Memory:
     letters: list[Letter] = field(default_factory=list)
     paused: dict[str, list[str]] = field(default_factory=dict)
     stopped: list[str] = field(default_factory=list)
+    boot: str = ""
+    awaited: list[str] = field(default_factory=list)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     @contextmanager
@@ -50,6 +53,8 @@ class Memory:
             "letters": [dataclasses.asdict(one) for one in self.letters],
             "paused": self.paused,
             "stopped": self.stopped,
+            "boot": self.boot,
+            "awaited": self.awaited,
         }
         return json.dumps(told, indent=1) + "\n"
 
@@ -66,6 +71,7 @@ def load(home: Home) -> Memory:
         memory.letters = [Letter(**{**one, "event": Event(**one["event"])}) for one in raw.get("letters", ())]
         memory.paused = {name: list(map(str, what)) for name, what in raw["paused"].items()}
         memory.stopped = list(map(str, raw["stopped"]))
+        memory.boot, memory.awaited = str(raw.get("boot", "")), list(map(str, raw.get("awaited", ())))
     except FileNotFoundError:
         pass
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -6,10 +6,16 @@ from collections.abc import Mapping
 
 from usenet.domain.binds import sees_drives
 from usenet.domain.service import Service
-from usenet.domain.storage.intent import POOL, DriveSettings
+from usenet.domain.storage.intent import POOL, DriveSettings, StorageSettings
 
 # Whoever sees drives looks for media on them, or moves downloads there.
 _WAITED_FOR = ("media", "downloads")
+
+
+def needed(storage: StorageSettings) -> frozenset[str]:
+    """The drives that services wait for, and the pool if it shows one of them."""
+    drives = {n for n, drive in storage.drives.items() if drive.needed and drive.role in _WAITED_FOR}
+    return frozenset(drives | {POOL} if storage.pool and drives & storage.pool.drives.keys() else drives)
 
 
 def waiting(
