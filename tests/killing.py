@@ -22,7 +22,6 @@ CHANGES = {
     "os.utime",
     "os.chmod",
     "os.chown",
-    "os.truncate",
 }
 PATIENCE = 120.0
 ACTED, FAILED = 3, 1
