@@ -75,6 +75,23 @@ def test_a_container_without_memory_says_nothing_of_the_card() -> None:
     assert proof.concluded([killed]) == ("unproven", f"encode h264: {killed.reason}")
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (1, "Error response from daemon: Container 3f is not running"),
+        (1, "Error response from daemon: No such container: thing"),
+        (1, "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"),
+        (126, "OCI runtime exec failed: exec failed: unable to start container process"),
+    ],
+)
+def test_an_engine_that_refuses_says_nothing_of_the_card(code: int, said: str) -> None:
+    refused = proof.encoded("h264", "h264_vaapi", code, f"{said}\n")
+    assert (refused.state, refused.reason) == ("unproven", said)
+    later = proof.decoded(VAAPI, "h264", code, f"{said}\n")
+    assert proof.concluded([refused, later])[0] == "unproven"
+    assert proof.recorded((), [finding("unproven")], "now") == ()
+
+
 def tried(action: str, codec: str, state: str) -> Proof:
     return Proof(action=action, codec=codec, state=state, reason="" if state == "proven" else "why")
 

@@ -21,6 +21,8 @@ from usenet.domain.tuning import image
 OWN, EXTRA = "its container", "a container made to try it"
 PICTURES = 48
 KILLED = 137  # what an engine says of a process that got SIGKILL
+_ENGINE = (125, 126, 127)  # what an engine says where it could not start a program
+_DAEMON = ("Error response from daemon", "Error: No such container", "Cannot connect to the Docker daemon")
 HEIGHT = 720
 Action = Literal["encode", "decode"]
 State = Literal["proven", "partly", "failed", "unproven", "untried"]
@@ -112,6 +114,8 @@ def _failed(action: Action, codec: str, code: int, log: str, done: int) -> Proof
     if code == KILLED:  # not the card's fault
         reason = "it was killed, as by the container's limit of memory; give it more, then try again"
         return Proof(action=action, codec=codec, state="unproven", reason=reason)
+    if code in _ENGINE or log.startswith(_DAEMON):  # such as a container that ended meanwhile
+        return Proof(action=action, codec=codec, state="unproven", reason=measured.why(log))
     why = measured.why(log) if code else f"{done} of {PICTURES} pictures"
     return Proof(action=action, codec=codec, state="failed", reason=why)
 
