@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.saved import only_path, plant, program
 from usenet.actions.hardware import load as action
 from usenet.adapters import gpu_load
 from usenet.domain.hardware import load
-from usenet.domain.host import Node
+from usenet.domain.host import Node, Unseen
 
 # As the kernel's Documentation/gpu/drm-usage-stats.rst and its drivers write it.
 AMD = """pos:\t0
@@ -245,6 +246,19 @@ def test_the_screen_names_the_service_and_what_is_not_the_stacks(
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["screen", "0000:08:00.0", "idle", "1.0", "MiB"] in rows
     assert ["[ffmpeg]", "0000:08:00.0", "idle", "1.0", "MiB"] in rows
+
+
+def test_the_document_tells_what_was_not_seen_while_looking_for_cards(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from usenet.adapters import gpus
+    from usenet.cli.main import run
+
+    dark = (Unseen(what="what it can do", why="vainfo is not installed"), Unseen(what="its load", why="none"))
+    monkeypatch.setattr(gpus, "look", lambda: ((RADEON,), dark[:1]))
+    monkeypatch.setattr(action, "read", lambda *_: action.Load(cards=(), uses=(), unseen=dark[1:]))
+    assert run(["--home", str(tmp_path), "--json", "hardware", "status"]) == 0
+    assert [one["what"] for one in json.loads(capsys.readouterr().out)["unseen"]] == ["what it can do", "its load"]
 
 
 def test_a_machine_without_a_card_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from usenet.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from usenet.actions.hardware.load import Load
+    from usenet.domain.host import Unseen
 
 
 @app.command()
@@ -34,24 +35,29 @@ def status(
     for one in unseen:
         console.warn(f"could not see {one.what}: {one.why}")
     if not found:
-        console.show({"cards": [], "uses": [], "unseen": unseen}, _none)
+        console.show(_document(load.Load(cards=(), uses=()), unseen), _none)
         return
     place = home()
     if not watch:
         now = load.read(found, place, interval)
-        console.show(now, lambda: _print(now))
+        console.show(_document(now, unseen), lambda: _print(now))
         return
     while True:
-        _again(load.read(found, place, interval))
+        _again(load.read(found, place, interval), unseen)
+
+
+def _document(now: Load, unseen: tuple[Unseen, ...]) -> dict[str, object]:
+    """The same whatever there is to tell; `unseen` of the look for cards comes before that of their load."""
+    return {"cards": now.cards, "uses": now.uses, "unseen": (*unseen, *now.unseen)}
 
 
 def _none() -> None:
     console.line("There is no GPU on this machine; what transcodes does so in software.")
 
 
-def _again(now: Load) -> None:
+def _again(now: Load, unseen: tuple[Unseen, ...]) -> None:
     if FLAGS.json:
-        console.line(json.dumps(console.plain(now), ensure_ascii=False))
+        console.line(json.dumps(console.plain(_document(now, unseen)), ensure_ascii=False))
         return
     if console.on_terminal():
         console.clear()
