@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -12,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.making import gpu
-from tests.saved import only_path, plant, program
+from tests.saved import TESTS, only_path, plant, program
 from usenet.actions.hardware import load as action
 from usenet.adapters import gpu_load
 from usenet.domain.hardware import load
@@ -61,6 +64,7 @@ PMON = """# gpu         pid   type     sm    mem    enc    dec    jpg    ofa    
     1          -     -      -      -      -      -      -      -      -      -    -
 """
 ID = "a" * 64
+TREE = TESTS.parent
 
 
 def amd(**changes: int) -> str:
@@ -259,6 +263,52 @@ def test_the_document_tells_what_was_not_seen_while_looking_for_cards(
     monkeypatch.setattr(action, "read", lambda *_: action.Load(cards=(), uses=(), unseen=dark[1:]))
     assert run(["--home", str(tmp_path), "--json", "hardware", "status"]) == 0
     assert [one["what"] for one in json.loads(capsys.readouterr().out)["unseen"]] == ["what it can do", "its load"]
+
+
+# A second look comes when the first was read; a third is Ctrl-C.
+WATCHES = """
+import sys, time
+from pathlib import Path
+from tests.making import gpu
+from usenet.actions.hardware import load as action
+from usenet.adapters import gpus
+from usenet.cli.main import run
+from usenet.domain.hardware.load import GpuLoad
+
+was_read, looks = Path(sys.argv[1]), []
+
+def read(*_):
+    looks.append(1)
+    end = time.monotonic() + 30
+    while len(looks) == 2 and not was_read.exists():
+        if time.monotonic() > end:
+            sys.exit(3)
+        time.sleep(0.01)
+    if len(looks) == 3:
+        raise KeyboardInterrupt
+    return action.Load(cards=(GpuLoad(pci="0000:08:00.0", name="R"),), uses=())
+
+action.read, gpus.look = read, lambda: ((gpu("amd", "0000:08:00.0"),), ())
+sys.exit(run(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize(("words", "ends"), [(["--json"], "}\n"), ([], "No program has a GPU open.\n")])
+def test_a_watch_writes_each_look_at_once_until_ctrl_c(words: list[str], ends: str, tmp_path: Path) -> None:
+    was_read = tmp_path / "read"
+    command = [sys.executable, "-c", WATCHES, str(was_read), *words, "hardware", "status", "--watch"]
+    buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    process = subprocess.Popen(
+        command, cwd=TREE, env=buffered, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    while not first.endswith(ends) and (more := process.stdout.readline()):
+        first += more
+    was_read.touch()
+    rest, err = process.communicate(timeout=60)
+    assert "0000:08:00.0" in first
+    assert (rest, err, process.returncode) == (first, "", 130)
 
 
 def test_a_machine_without_a_card_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

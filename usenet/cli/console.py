@@ -75,6 +75,11 @@ def line(text: str = "") -> None:
         sys.stdout.write(text + "\n")
 
 
+def flush() -> None:
+    """Let what was printed reach its reader now: for a program that goes on."""
+    sys.stdout.flush()
+
+
 def clear() -> None:
     """Begin a terminal's screen anew, for what is shown again and again."""
     sys.stdout.write("\x1b[H\x1b[2J")

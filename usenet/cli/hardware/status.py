@@ -12,7 +12,7 @@ from usenet.cli import console
 from usenet.cli.flags import FLAGS
 from usenet.cli.hardware import app
 from usenet.cli.places import home
-from usenet.domain.errors import UsageError
+from usenet.domain.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
     from usenet.actions.hardware.load import Load
@@ -42,8 +42,11 @@ def status(
         now = load.read(found, place, interval)
         console.show(_document(now, unseen), lambda: _print(now))
         return
-    while True:
-        _again(load.read(found, place, interval), unseen)
+    try:
+        while True:
+            _again(load.read(found, place, interval), unseen)
+    except KeyboardInterrupt:  # how a person ends it: no failure
+        raise typer.Exit(Interrupted.code) from None
 
 
 def _document(now: Load, unseen: tuple[Unseen, ...]) -> dict[str, object]:
@@ -57,11 +60,12 @@ def _none() -> None:
 
 def _again(now: Load, unseen: tuple[Unseen, ...]) -> None:
     if FLAGS.json:
-        console.line(json.dumps(console.plain(_document(now, unseen)), ensure_ascii=False))
+        console.relay(json.dumps(console.plain(_document(now, unseen)), ensure_ascii=False))
         return
     if console.on_terminal():
         console.clear()
     _print(now)
+    console.flush()
 
 
 def _print(now: Load) -> None:
