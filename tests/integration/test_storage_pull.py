@@ -56,7 +56,7 @@ def test_a_drive_that_is_pulled_during_a_write(bench: Bench, make_stack: Callabl
         said = loop.communicate(timeout=60)[0].strip().splitlines()
     assert any("Input/output error" in line or "Read-only file system" in line for line in said[-4:]), said[-4:]
 
-    assert row(home, "films")["state"].startswith("does not answer")
+    assert row(home, "films")["state"].startswith("dead: ")
     assert row(home, "other")["state"] == "mounted"
     home.run("services", "up")
     assert row(home, "films")["state"] == "away"

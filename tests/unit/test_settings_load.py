@@ -60,6 +60,37 @@ LAUGHS = "\n".join(
             "found something else",
         ),
         ("storage: {webhook: [token]}", "1: storage/webhook", "expected text, found something else"),
+        (
+            "storage: {drives: {pool: {uuid: a}}}",
+            "1: storage/drives/pool",
+            "no drive can be called pool: there drives are seen as one",
+        ),
+        (
+            "storage: {drives: {Films.A: {uuid: a}}}",
+            "1: storage/drives/Films.A",
+            'expected small letters, digits and -, at most 32 of them: films-2, found "Films.A"',
+        ),
+        ("storage: {drives: {a: {}}}", "1: storage/drives/a", "expected either uuid or path, found neither"),
+        (
+            "storage: {drives: {a: {uuid: a, path: /b}}}",
+            "1: storage/drives/a",
+            "expected either uuid or path, found both",
+        ),
+        (
+            "storage: {drives: {a: {path: b}}}",
+            "1: storage/drives/a/path",
+            'expected a path that begins with /, found "b"',
+        ),
+        (
+            "storage: {drives: {a: {path: //x/../etc/b}}}",
+            "1: storage/drives/a/path",
+            'expected a directory that does not belong to the machine itself; found "//x/../etc/b"',
+        ),
+        (
+            "storage: {drives: {a: {uuid: a}}, pool: {drives: {a: {}}, min_free: lots}}",
+            "1: storage/pool/min_free",
+            'expected a size such as 512M or 2G, found "lots"',
+        ),
         ("share: .nan", "1: share", 'expected a number, found ".nan"'),
         ("share: 1.5", "1: share", 'expected a number of at most 1, found "1.5"'),
         (
@@ -232,3 +263,10 @@ def test_the_stack_directory_is_found_as_git_finds_a_repository(tmp_path, monkey
     with pytest.raises(ConfigError) as failure:
         Home(other).require()
     assert failure.value.hint == f"make one with: usenet init --home {other}"
+
+
+@pytest.mark.parametrize("text", ["storage: {drives: {pool: {uuid: a}}}", "storage: {drives: {a: {}}}"])
+def test_no_hint_would_forget_a_drive(text: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        settings.parse(text)
+    assert "unset" not in raised.value.hint

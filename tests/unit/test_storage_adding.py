@@ -80,7 +80,7 @@ def test_another_path_is_no_drive(word: str) -> None:
     ("word", "told", "hint"),
     [
         ("twice", "'twice' can be /dev/sdb1 and /dev/sdc1", "by its device or its UUID"),
-        ("/", "/dev/nvme0n1p2 can't be used: it holds / of this machine", "storage list"),
+        ("/", "/dev/nvme0n1p2 can't be used: it holds / of this machine", "storage list --all"),
         ("/dev/nvme0n1p2", "/dev/nvme0n1p2 can't be used", "storage list"),
         ("feed", "/dev/sdg1 can't be used: it is locked", "storage list"),
         ("9c1e-films", "there is no drive '9c1e-films'", "did you mean 9c1f-films?"),
@@ -217,6 +217,46 @@ def test_a_directory_that_overlaps_is_refused(path: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "//",
+        "/etc",
+        "/etc/ssh",
+        "/proc/1",
+        "/sys",
+        "/dev/shm",
+        "/usr/local",
+        "/boot",
+        "/root",
+        "/run/x",
+        "/tmp",
+        "/var",
+    ],
+)
+def test_what_the_machine_lives_in_is_refused(path: str) -> None:
+    with pytest.raises(ValidationError, match="belongs to the machine itself"):
+        adding.check_directory(path, SEEN, "/home/anna/stack", {}, ROOT)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/run/media/anna/DISK",
+        "/mnt/films",
+        "/media/usb",
+        "/var/lib/films",
+        "/opt/films",
+        "/tmp/films",
+        "/etcetera",
+        "/run2",
+    ],
+)
+def test_what_only_sounds_like_the_machine_is_taken(path: str) -> None:
+    adding.check_directory(path, SEEN, "/home/anna/stack", {}, ROOT)
+
+
+@pytest.mark.parametrize(
     "path", ["/srv/usenet2", "/srv/usen", "/srv/other", "/mnt/nas/shows", "/mnt/nas/films", "/mnt/Meine Filme"]
 )
 def test_a_directory_beside_is_taken(path: str) -> None:
@@ -287,3 +327,13 @@ def test_what_is_told_before() -> None:
     assert adding.notes(FILMS, SEEN, []) == ("seen by: no service that is on",)
     private = Seen(data="/srv/usenet", shared=False)
     assert any("usenet services up" in note for note in adding.notes(FILMS, private, []))
+
+
+def test_a_drive_without_a_label_has_a_short_name() -> None:
+    assert adding.short("2c3ed24b-ad34-4531-8092-762dc8f2f7b1") == "2c3ed24b"
+    assert adding.short("7FE3-E9B5") == "7FE3-E9B5"
+
+
+def test_who_names_no_drive_is_told_which_there_are() -> None:
+    assert adding.absent("x", ()).hint == "no drive is in the stack; see: usenet storage list"
+    assert adding.absent("x", ("films", "nas")).hint == "there is: films, nas"

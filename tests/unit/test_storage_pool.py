@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -161,7 +162,12 @@ def test_at_boot_the_pool_waits_for_each_of_its_drives():
 
 def test_a_step_says_what_it_does_and_its_commands():
     mount, *_ = [s for s in pool_steps(POOL, DRIVES, seen(*DRIVES), PoolSeen()).steps if isinstance(s, MountPool)]
-    assert ":".join(ALL) in describe(mount)
+    assert describe(mount) == "mount the pool on /d/drives/pool: films, shows, music, now and at boot"
+    emptied = draining(Mounted(type="fuse.mergerfs", branches=ALL, policy="mfs"), "shows", seen(*DRIVES))
+    assert emptied is not None
+    assert describe(emptied) == (
+        "let the pool be films, shows, music, nothing new to shows; policy mfs, now and at boot"
+    )
     (command,) = commands(mount)
     assert command[:3] == ("mount", "-t", "fuse.mergerfs")
     assert {"cache.files=off", "moveonenospc=true", "allow_other", "minfreespace=1073741824"} <= {
@@ -186,10 +192,19 @@ def test_who_can_be_in_a_pool():
         check_members(("films",), DRIVES, Seen(data="/a:b", shared=True))
 
 
+def test_a_data_root_that_was_moved_to_where_no_pool_can_be_gets_none():
+    moved = replace(seen(*DRIVES), data="/a:b")
+    planned = pool_steps(POOL, DRIVES, moved, PoolSeen())
+    assert not [one for one in planned.steps if isinstance(one, MountPool | SetPool)]
+    assert [one.what for one in planned.findings] == [
+        "the data root /a:b can't hold a pool: mergerfs reads ':' in a path as something else"
+    ]
+
+
 @pytest.mark.parametrize(
     ("storage", "wrong"),
     [
-        ("{drives: {pool: {path: /x}}}", "another name"),
+        ("{drives: {pool: {path: /x}}}", "storage/drives/pool: no drive can be called pool"),
         ("{drives: {a: {path: /x}}, pool: {drives: {b: {}}}}", "found b"),
         ("{drives: {a: {path: /x}}, pool: {drives: {}}}", "drives"),
         ("{drives: {a: {path: /x}}, pool: {drives: {a: {}}, policy: epmfs}}", "policy"),

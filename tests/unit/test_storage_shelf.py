@@ -12,8 +12,11 @@ from tests.unit.storage_kernel import ROOT, Kernel
 from usenet.actions.storage import shelf
 from usenet.adapters.home import Home
 from usenet.domain.host import Drive, Filesystem
+from usenet.domain.settings import Settings
 from usenet.domain.storage.converge import converge, give
-from usenet.domain.storage.intent import DriveSettings
+from usenet.domain.storage.health import state
+from usenet.domain.storage.intent import DriveSettings, StorageSettings
+from usenet.domain.storage.marker import Marker
 from usenet.domain.storage.offers import Offer
 from usenet.domain.storage.seen import Held, Place, Seen
 from usenet.domain.storage.steps import Detach, MountDrive, Persist, describe
@@ -89,3 +92,31 @@ def test_only_a_drive_that_is_there_and_written_to_is_given_to_the_services(
     if step:
         assert describe(step) == "give the empty top directory of films to 1000:1000, so that services can write"
         assert (step.source, step.mode & 0o770) == (ROOT, 0o770)
+
+
+@pytest.mark.parametrize(
+    ("held", "told"),
+    [
+        (Held(source=ROOT, marker=Marker(stack="s", name="films", uuid="root")), "mounted"),
+        (
+            Held(source=ROOT, read_only=True, marker=Marker(stack="s", name="films", uuid="root")),
+            "read-only: nothing can",
+        ),
+        (Held(source=ROOT, alive=False), "dead: it does not answer"),
+        (
+            Held(source=ROOT, marker=Marker(stack="other", name="films", uuid="root")),
+            "wrong marker: it is that of films",
+        ),
+        (None, "not mounted: usenet storage check --fix"),
+    ],
+)
+def test_a_drive_is_called_what_status_calls_it(tmp_path: Path, held: Held | None, told: str) -> None:
+    drives = {"films": DriveSettings(uuid="root", type="ext4"), "gone": DriveSettings(uuid="u-gone")}
+    seen = Seen(
+        data="/srv/usenet", shared=True, stack="s", offers=(_offer("ext4"),), places={"films": Place(held=held)}
+    )
+    found = shelf.Shelf(Home(tmp_path), Settings(storage=StorageSettings(drives=drives)), Kernel().host(), seen)
+    rows = {row.name: row.state for row in shelf.rows(found, all_=True)}
+    assert rows["films"].startswith(told)
+    assert rows["films"].split(":")[0] == state(drives["films"], "films", seen)[0]
+    assert rows["gone"] == "away"

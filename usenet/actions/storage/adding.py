@@ -115,7 +115,7 @@ def _called(shelf: Shelf, offer: Offer | None, wish: Wish) -> tuple[str, DriveSe
         same = next((name for name, one in shelf.drives.items() if one.uuid == offer.uuid), "")
         role, needed, read_only = adding.choices(shelf.drives.get(same), wish.role, wish.needed, wish.read_only)
         new = adding.settings(offer, role, read_only=read_only, needed=needed)
-        proposals: Sequence[str] = (offer.label, offer.drive.model, offer.uuid)
+        proposals: Sequence[str] = (offer.label, offer.drive.model, adding.short(offer.uuid))
     else:
         if not look.is_directory(wish.drive):
             raise ValidationError(

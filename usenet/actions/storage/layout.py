@@ -11,7 +11,7 @@ from usenet.adapters.home import Home
 from usenet.domain.binds import data_directories
 from usenet.domain.errors import ValidationError
 from usenet.domain.steps import MakeDirectories
-from usenet.domain.storage import health
+from usenet.domain.storage import adding, health
 from usenet.domain.storage.seen import within
 
 MODE = 0o2775
@@ -55,8 +55,7 @@ def make(step: MakeDirectories) -> None:
 def _tree(shelf: Shelf, name: str) -> tuple[str, ...]:
     drive = shelf.drives.get(name)
     if drive is None:
-        there = ", ".join(shelf.drives) or "none"
-        raise ValidationError(f"there is no drive {name!r} in the stack", hint=f"there is: {there}")
+        raise adding.absent(name, shelf.drives)
     state, why = health.state(drive, name, shelf.seen)
     if drive.role != "media":
         raise ValidationError(f"{name} is for {drive.role}: the tree is for media", hint="see: usenet storage status")

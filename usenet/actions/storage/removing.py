@@ -8,7 +8,8 @@ from usenet.actions.storage.shelf import Shelf, observe
 from usenet.adapters import files, mounts, settings
 from usenet.adapters.home import Home
 from usenet.adapters.storage import eject as power
-from usenet.domain.errors import SystemFailure, ValidationError
+from usenet.domain.errors import SystemFailure
+from usenet.domain.storage import adding
 from usenet.domain.storage.converge import converge, mark, unmark
 from usenet.domain.storage.offers import Offer
 from usenet.domain.storage.steps import Step, Unmount
@@ -57,8 +58,7 @@ def _ejected(offer: Offer | None) -> str:
 def _leaving(shelf: Shelf, name: str) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
     """What is done to a drive that is there, before it is forgotten and after. ValidationError: there is none."""
     if name not in shelf.drives:
-        there = ", ".join(shelf.drives) or "none"
-        raise ValidationError(f"there is no drive {name!r} in the stack", hint=f"there is: {there}")
+        raise adding.absent(name, shelf.drives)
     held, drive = shelf.seen.places[name].held, shelf.drives[name]
     if not (held and held.alive):
         return (), ()

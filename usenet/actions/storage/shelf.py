@@ -15,13 +15,10 @@ from usenet.adapters.storage import fstab, guards, look
 from usenet.domain import mounts as holders
 from usenet.domain.host import Host
 from usenet.domain.settings import Settings, data_root
-from usenet.domain.storage import offers
-from usenet.domain.storage.converge import unsure
+from usenet.domain.storage import health, offers
 from usenet.domain.storage.intent import DriveSettings
 from usenet.domain.storage.offers import Offer
 from usenet.domain.storage.seen import Held, Seen
-
-_SILENT = "does not answer: it was pulled out, or is broken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +115,18 @@ def _held(shelf: Shelf, name: str) -> Held | None:
     return place.held if place else None
 
 
+def _state(shelf: Shelf, name: str) -> str:
+    """The state of a drive of the stack in the words of `storage status`, and why where that is no news."""
+    found, why = health.state(shelf.drives[name], name, shelf.seen)
+    if found == "not mounted":
+        why = "usenet storage check --fix"
+    return f"{found}: {why}" if why and not health.well(found, shelf.drives[name]) else found
+
+
 def _row(shelf: Shelf, offer: Offer, name: str) -> Row:
     held = _held(shelf, name)
-    if held and (not held.alive or held.unsure):
-        state = held.unsure or _SILENT
-    elif name and not offer.why:
-        state = "mounted" if held else "not mounted: usenet storage check --fix"
-    else:
-        state = offer.why or "can be added"
+    mine = name and (held or not offer.why)
+    state = _state(shelf, name) if mine else offer.why or "can be added"
     return Row(
         name=name,
         device=offer.device,
@@ -143,14 +144,7 @@ def _row(shelf: Shelf, offer: Offer, name: str) -> Row:
 
 def _absent(shelf: Shelf, name: str) -> Row:
     drive = shelf.drives[name]
-    held = _held(shelf, name)
-    if held:
-        state = unsure(drive, held, shelf.seen) or "mounted" if held.alive else _SILENT
-    elif drive.uuid:
-        state = "only root can see it" if shelf.seen.blind else "away"
-    else:
-        state = "not mounted"
     return Row(
         name=name, device=drive.path, type=drive.type, label="", uuid=drive.uuid, model="", serial=drive.serial, bus="",
-        size=0, used=None, state=state,
+        size=0, used=None, state=_state(shelf, name),
     )  # fmt: skip

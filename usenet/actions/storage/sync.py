@@ -71,7 +71,7 @@ def reconcile(home: Home, *, dry_run: bool = False, say: Say, ends: float = math
     record = disk.remembered(home)
     places = spots.spots(shelf.drives, shelf.settings.storage.pool.drives if shelf.settings.storage.pool else ())
     if not places and not record:
-        return Synced(notes=("no drive for media is in the stack: usenet storage add",))
+        return Synced(notes=("no drive for media is in the stack; add one with: usenet storage add DRIVE",))
     found = running(home, shelf.settings, ends=ends)
     clients = found.clients
     has = {name: client.has() for name, client in clients.items()}

@@ -13,6 +13,7 @@ from usenet.domain.errors import ConfigError
 from usenet.domain.service import IMAGE, NAME
 from usenet.domain.settings import ZONE
 from usenet.domain.storage.alerts import ADDRESS
+from usenet.domain.storage.intent import DRIVE_NAME, PATH
 
 Location = tuple[int | str, ...]
 
@@ -71,9 +72,11 @@ def _problem(error: Mapping[str, Any], root: Node, name: str) -> Problem:
     if error["type"] == "extra_forbidden":
         return Problem(place, path, *_unknown(str(location[-1]), keys_at(location[:-1])))
     if error["loc"][-1:] == ("[key]",):
-        return Problem(
-            place, path, f"expected {_expected(error)}, found {_found(location[-1])}", "give it another name"
-        )
+        own = error["type"] == "value_error"
+        said = str(error["ctx"]["error"]) if own else f"expected {_expected(error)}, found {_found(location[-1])}"
+        return Problem(place, path, said, "give it another name")
+    if error["type"] == "value_error" and isinstance(error["input"], dict):
+        return Problem(place, path, str(error["ctx"]["error"]), "correct it; all keys: usenet config schema")
     hint = f"correct it, or go back to the default with: usenet config unset {path.replace('/', '.')}"
     if error["type"] == "plain_secret":
         variable = str(location[-1]).upper()
@@ -110,11 +113,14 @@ _EXPECTED = {
     "string_pattern_mismatch": "text like {pattern}",
 }
 _UNSAID = {("webhook",)}  # what is there may be a secret as a whole
+_SIZES = ("memory", "min_free")
 _PATTERNS = {
     NAME: "small letters, digits and single dashes: media, sonarr-4k",
     r"^[A-Za-z_][A-Za-z0-9_]*$": "the name of a variable: TZ, MY_KEY",
     r"^0?[0-7]{3}$": "three octal digits: 002, 022 or 077",
     ZONE: "a zone name: Europe/Berlin",
+    DRIVE_NAME: "small letters, digits and -, at most 32 of them: films-2",
+    PATH: "a path that begins with /",
     ADDRESS: "an address that begins with https:// or http://, or ${NAME}, which is taken from .env",
     IMAGE: "an image with its version: caddy:2.8, lscr.io/linuxserver/sonarr:4.0",
 }
@@ -124,7 +130,7 @@ def _expected(error: Mapping[str, Any]) -> str:
     context = {k: f"{v:g}" if isinstance(v, float) else v for k, v in error.get("ctx", {}).items()}
     if error["type"] == "string_pattern_mismatch" and context["pattern"] in _PATTERNS:
         return _PATTERNS[context["pattern"]]
-    if error["type"] == "int_parsing" and error["loc"][-1] == "memory":
+    if error["type"] == "int_parsing" and error["loc"][-1] in _SIZES:
         return "a size such as 512M or 2G"
     known = _EXPECTED.get(error["type"])
     return known.format(**context).replace("'", "") if known else str(error["msg"])

@@ -135,7 +135,7 @@ def _check(found: Checked) -> None:
     for text in _problems(found):
         console.problem(text, mark="problem:")
     if not found.problems:
-        console.say("nothing is wrong")
+        console.say("nothing else is wrong" if found.notes else "nothing is wrong")
 
 
 def _problems(found: Checked) -> Iterator[str]:

@@ -13,7 +13,7 @@ from usenet.domain import mounts
 from usenet.domain.errors import ValidationError
 from usenet.domain.host import Filesystem, Host
 from usenet.domain.storage import kinds
-from usenet.domain.storage.intent import DRIVE_NAME, POOL, DriveSettings, Role
+from usenet.domain.storage.intent import DRIVE_NAME, POOL, DriveSettings, Role, of_the_machine
 from usenet.domain.storage.marker import Marker
 from usenet.domain.storage.offers import Offer
 from usenet.domain.storage.seen import Seen
@@ -33,7 +33,9 @@ def find(word: str, offers: Sequence[Offer]) -> Offer | None:
         devices = " and ".join(one.device for one in usable)
         raise ValidationError(f"{word!r} can be {devices}", hint="name one by its device or its UUID")
     if found:
-        raise ValidationError(f"{found[0].device} can't be used: it {found[0].why}", hint="see: usenet storage list")
+        raise ValidationError(
+            f"{found[0].device} can't be used: it {found[0].why}", hint="see: usenet storage list --all"
+        )
     if ("/" in word or word in (".", "..")) and not word.startswith("/dev/"):
         return None
     known = {name.lower(): name for one in offers for names in _names(one) for name in names}
@@ -46,6 +48,12 @@ def _names(offer: Offer) -> tuple[set[str], ...]:
     """What a filesystem may be called, the surest first: a label can be any other's device or UUID."""
     mounted = {mount.target for mount in offer.filesystem.mounts} if offer.filesystem else set()
     return {*offer.devices}, {offer.uuid} - {""}, mounted, {offer.label, *map(basename, offer.devices)} - {""}
+
+
+def absent(called: str, drives: Collection[str]) -> ValidationError:
+    """The failure where the stack has no drive of that name."""
+    hint = f"there is: {', '.join(drives)}" if drives else "no drive is in the stack; see: usenet storage list"
+    return ValidationError(f"there is no drive {called!r} in the stack", hint=hint)
 
 
 def name(wished: str, proposals: Sequence[str], taken: Collection[str]) -> str:
@@ -62,6 +70,11 @@ def name(wished: str, proposals: Sequence[str], taken: Collection[str]) -> str:
     proposal = next((slug for one in proposals if (slug := _slug(one))), "drive")
     numbered = (proposal, *(f"{proposal[:28]}-{n}" for n in range(2, 1000)))
     return next(one for one in numbered if one not in (*taken, POOL))
+
+
+def short(uuid: str) -> str:
+    """As much of a UUID as a person reads; that of a FAT is short."""
+    return uuid if len(uuid) < 10 else uuid[:8]
 
 
 def _slug(text: str) -> str:
@@ -111,8 +124,8 @@ def check_directory(
     others |= {one.path: f"the drive {called}" for called, one in drives.items() if one.path and one.path != path}
     if any(category(c) in ("Cc", "Cs", "Zl", "Zp") for c in path):
         raise ValidationError(f"{path!r} can't be written into fstab", hint="give it a name without line breaks")
-    if path == "/":
-        raise ValidationError("/ is the whole machine, not a drive", hint="name a directory on the drive")
+    if of_the_machine(path):
+        raise ValidationError(f"{path} belongs to the machine itself", hint="name a directory on the drive")
     for other, what in others.items():
         if _overlap(path, other):
             raise ValidationError(

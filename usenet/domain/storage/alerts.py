@@ -20,7 +20,7 @@ Webhook = Annotated[
 
 _SENTENCES = {
     "added": "{drive} is there",
-    "removed": "{drive} was taken out",
+    "removed": "{drive} was unmounted, or left the stack",
     "lost": "{drive} is lost: it is gone, or does not answer",
     "returned": "{drive} is back",
 }

@@ -88,7 +88,7 @@ def of_link(
         return Problem(
             about=service,
             what=f"it can't link a file of {pair.source} into {pair.target}: {said}",
-            cure=f"look at both: docker exec {service} ls -ld {pair.source} {pair.target}",
+            cure=f"look at both: usenet services exec {service} ls -ld {pair.source} {pair.target}",
         )
     why, cure = _apart(service, pair, binds, holding)
     what = f"a file of {pair.source} can't be linked into {pair.target}, imports are copies: {why}"

@@ -24,7 +24,7 @@ _UNWRITTEN = {
     "btrfs": ("rescue=nologreplay",),
 }
 
-_NO_LINKS = "no hardlinks: what is imported is copied, takes its room twice until the download is removed"
+_NO_LINKS = "no hardlinks: what is imported is copied, and takes its room twice until the download is removed"
 _NO_OWNERS = "no owners and rights: every file belongs to the one user of the stack"
 _COSTS = {
     "exfat": (_NO_LINKS, _NO_OWNERS, 'names can hold none of : * ? " < > | and no line break'),

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from usenet.domain.errors import ValidationError
+from usenet.domain.storage.adding import absent
 from usenet.domain.storage.converge import Converged, Finding
 from usenet.domain.storage.events import Sight
 from usenet.domain.storage.intent import POOL, PoolSettings
@@ -49,6 +50,9 @@ def pool_steps(pool: PoolSettings | None, drives: Drives, seen: Seen, there: Poo
         return Converged((), (Finding(drive=POOL, what=what, cure=f"take it away: umount {seen.target(POOL)}"),))
     if pool is None:
         return Converged(tuple(_ended(seen, there)), ())
+    if unfit := _unfit(seen):
+        what, cure = unfit
+        return Converged(tuple(_ended(seen, there)), (Finding(drive=POOL, what=what, cure=cure),))
     branches, findings = _branches(pool, drives, seen)
     lines = (*_others(seen), _line(pool, branches, seen)) if branches else _others(seen)
     if not there.installed:
@@ -174,13 +178,19 @@ def check_members(names: tuple[str, ...], drives: Drives, seen: Seen) -> None:
     """ValidationError where one of `names` can't be in a pool."""
     for name in names:
         if name not in drives:
-            there = ", ".join(drives) or "none; add one with: usenet storage add"
-            raise ValidationError(f"there is no drive {name!r} in the stack", hint=f"there is: {there}")
-    if found := _UNFIT.search(seen.data):
-        raise ValidationError(
-            f"the data root {seen.data} can't hold a pool: mergerfs reads {found[0]!r} in a path as something else",
-            hint="give the data another place: usenet config set data DIR",
-        )
+            raise absent(name, drives)
+    if unfit := _unfit(seen):
+        what, cure = unfit
+        raise ValidationError(what, hint=cure)
+
+
+def _unfit(seen: Seen) -> tuple[str, str] | None:
+    """Why the data root can't hold a pool, and what helps; None where it can."""
+    found = _UNFIT.search(seen.data)
+    if not found:
+        return None
+    what = f"the data root {seen.data} can't hold a pool: mergerfs reads {found[0]!r} in a path as something else"
+    return what, "give the data another place: usenet config set data DIR"
 
 
 def check_policy(policy: str) -> None:

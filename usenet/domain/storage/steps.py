@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -164,9 +165,16 @@ def describe(step: Step) -> str:  # noqa: C901, PLR0911 - one for each step
                 f"write {len(lines)} mounts of this stack into /etc/fstab" if lines else "take our mounts out of fstab"
             )
         case MountPool(target=target, branches=branches):
-            return f"mount the pool {':'.join(branches)} on {target}, now and at boot"
+            return f"mount the pool on {target}: {_names(branches)}, now and at boot"
         case SetPool(target=target, branches=branches, policy=policy):
-            return f"let the pool {target} consist of {':'.join(branches)}, policy {policy}, now and at boot"
+            return f"let the pool be {_names(branches)}; policy {policy}, now and at boot"
+
+
+def _names(branches: Sequence[str]) -> str:
+    """The drives of a pool, as a person calls them."""
+    named = [(path.rpartition("/")[2], mode) for path, _, mode in (one.partition("=") for one in branches)]
+    closed = [name for name, mode in named if mode != "RW"]
+    return ", ".join(name for name, _ in named) + (f", nothing new to {', '.join(closed)}" if closed else "")
 
 
 def commands(step: Step) -> tuple[tuple[str, ...], ...]:  # noqa: PLR0911 - one for each step
