@@ -13,6 +13,7 @@ from tests.making import gpu, host
 from tests.saved import only_path, program
 from usenet.actions.hardware import drivers as action
 from usenet.adapters import nvidia, packages
+from usenet.cli import console
 from usenet.cli.main import run
 from usenet.domain.hardware.drivers import DriverStep, Found, steps, wanted
 from usenet.domain.host import Engine, Host, Node, System
@@ -243,6 +244,16 @@ def test_nobody_to_agree_is_a_question_of_flags(
     assert apply(where, monkeypatch, "--apply") == 2
     assert "--yes" in capsys.readouterr().err
     assert where.made() == []
+
+
+def test_who_is_asked_is_told_what_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(console, "ask", lambda *_, **__: "n")
+    for words in ((), ("--json",), ("--quiet",)):
+        assert apply(Machine(folder, "true"), monkeypatch, "--apply", *words) == 0
+        said = capsys.readouterr()
+        assert "step 0: it must be" in (said.err if words else said.out)
 
 
 def test_each_step_once_and_a_second_run_does_nothing(

@@ -63,9 +63,9 @@ def _open(steps: tuple[DriverStep, ...], tried: set[str]) -> list[DriverStep]:
 
 
 def _tell(step: DriverStep) -> None:
-    console.say(f"{step.what}: {step.because}")
+    console.ahead(f"{step.what}: {step.because}")
     for command in step.commands:
-        console.say(f"    {shlex.join(command)}")
+        console.ahead(f"    {shlex.join(command)}")
 
 
 def _print(steps: tuple[DriverStep, ...], *, applied: bool) -> None:

@@ -48,7 +48,10 @@ def optimize(
     if FLAGS.dry_run or not (found.shifts or found.edits):
         console.show(_document(found), lambda: _human(found))
         return
-    if not FLAGS.json:
+    if FLAGS.json:
+        for one in found.shifts:
+            console.ahead(" ".join(_row(one)))
+    else:
         _human(found)
     _agreed()
     action.save(place, found)
