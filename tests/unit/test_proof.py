@@ -228,3 +228,14 @@ def test_an_ffmpeg_that_is_not_there(monkeypatch: pytest.MonkeyPatch, done: Done
     monkeypatch.setattr(shell, "run", lambda words, **_: done)
     with pytest.raises(SystemFailure, match=said):
         ffmpeg.offers(Ffmpeg())
+
+
+def test_an_engine_that_does_not_answer_at_the_end_takes_nobody_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(*_: object, **__: object) -> Done:
+        raise SystemFailure("docker did not end within 60 s")
+
+    monkeypatch.setattr(shell, "run", late)
+    one = Ffmpeg(image=IMAGE)
+    one.command(["-version"])
+    one.remove_leftovers()
+    assert one.made == []
