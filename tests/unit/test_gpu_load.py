@@ -93,6 +93,13 @@ def test_capacity_is_no_engine() -> None:
     assert set(found.times) == {"render", "copy", "video", "video-enhance"}
 
 
+def test_two_engines_of_a_kind_share_what_is_told_as_one_sum() -> None:
+    before, after = (load.client(1, INTEL.format(video=n)) for n in (0, 1_000_000_000))
+    assert before is not None
+    assert after is not None
+    assert load.busy(before, after, 1.0) == {"video": 0.5}  # one of the two all of the time
+
+
 def test_a_card_beside_the_bus_is_the_one_whose_node_is_open() -> None:
     assert load.client(1, V3D) is None
     found = load.client(1, V3D, "fec00000.v3d")

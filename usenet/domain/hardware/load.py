@@ -39,7 +39,10 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One program's handle on a card, as /proc/PID/fdinfo tells it: times in ns, or in ticks of `clocks`."""
+    """One program's handle on a card, as /proc/PID/fdinfo tells it: times in ns, or in ticks of `clocks`.
+
+    `alike`: how many of an engine the card has, where there are several; their times are told as one sum.
+    """
 
     pci: str
     number: int
@@ -47,6 +50,7 @@ class Client:
     times: Mapping[str, int]
     clocks: Mapping[str, int]
     memory: int | None
+    alike: Mapping[str, int]
 
 
 def client(pid: int, text: str, otherwise: str = "") -> Client | None:
@@ -68,6 +72,7 @@ def client(pid: int, text: str, otherwise: str = "") -> Client | None:
         times=times,
         clocks=_numbers(pairs, r"total-cycles-([\w-]+)"),
         memory=sum(held) if held else None,
+        alike=_numbers(pairs, r"engine-capacity-([\w-]+)"),
     )
 
 
@@ -89,7 +94,8 @@ def busy(before: Client, after: Client, seconds: float) -> dict[str, float]:
     found = {}
     for engine, time in after.times.items():
         whole = after.clocks.get(engine, 0) - before.clocks.get(engine, 0) if engine in after.clocks else seconds * 1e9
-        part = (time - before.times.get(engine, 0)) / whole if whole > 0 else 0
+        many = max(1, after.alike.get(engine, 1))
+        part = (time - before.times.get(engine, 0)) / whole / many if whole > 0 else 0
         if part > 0:
             found[engine] = round(min(part, 1.0), 4)
     return found
