@@ -163,6 +163,23 @@ def test_a_source_that_fails_takes_no_whole_copy_along(
     assert (bed.names("a"), bed.names("b")) == ([], list(PATHS))
 
 
+def test_a_whole_copy_that_has_no_name_yet_outlives_a_source_that_dies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bed = Bed(tmp_path / "bed", FILM)
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(names, "publish", fails)
+        with pytest.raises(SystemFailure, match="Input/output error"):
+            bed.run()
+    assert recovering.recover(bed.home, {"b": bed.roots["b"]}, {"b"}) == ""
+    assert bed.names("b") == list(PATHS)
+    assert (bed.roots["b"] / PATHS[0]).samefile(bed.roots["b"] / PATHS[1])
+
+
 def test_a_drive_that_is_unmounted_meanwhile_leaves_its_copy_and_what_is_written_down(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,13 +77,22 @@ def dress(source: int, before: os.stat_result, target: int) -> None:
             os.fchown(target, before.st_uid, before.st_gid)
         if stat.S_IMODE(os.fstat(target).st_mode) != stat.S_IMODE(before.st_mode):
             os.fchmod(target, stat.S_IMODE(before.st_mode))
-        for name in os.listxattr(source):
+        for name in _attributes(source):
             os.setxattr(target, name, os.getxattr(source, name))
     except OSError as failure:
         if failure.errno in (errno.ENOTSUP, errno.EPERM):
             raise Busy("the other drive can't keep its owner, rights or attributes") from failure
         raise
     os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _attributes(source: int) -> list[str]:
+    try:
+        return os.listxattr(source)
+    except OSError as failure:
+        if failure.errno == errno.ENOTSUP:  # its filesystem knows none
+            return []
+        raise
 
 
 def folders(source: Path, target: Path, folder: Path) -> None:
