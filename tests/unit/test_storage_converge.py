@@ -268,6 +268,15 @@ def test_what_nobody_can_tell_yet_is_told_and_not_taken_away(seen: Seen, word: s
     assert list(of_markers({"films": drive}, seen)) == []
 
 
+def test_to_a_plain_user_the_marker_says_which_drive_it_is() -> None:
+    drive = DriveSettings(uuid="u", type="ext4")
+    seen = _seen(Held(source="/dev/sdb1", marker=Marker(stack=STACK, name="films", uuid="u")), uuid="", blind=True)
+    planned = converge({"films": drive}, seen)
+    assert not [step for step in planned.steps if not _persists(step)]
+    assert planned.findings == ()
+    assert state(drive, "films", seen)[0] == "mounted"
+
+
 def test_a_plain_user_is_not_told_that_a_drive_is_away_which_only_root_can_see() -> None:
     drive = DriveSettings(uuid="u", type="ext4")
     seen = Seen(data="/d", shared=True, blind=True)

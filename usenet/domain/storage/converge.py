@@ -112,6 +112,8 @@ def _one(name: str, drive: DriveSettings, seen: Seen) -> tuple[list[Step], list[
     elif held:
         if why := unsure(drive, held, seen):
             return [], [Finding(drive=name, what=why, cure="look again in a while, or as root")]
+        if drive.uuid and seen.unread(held):
+            findings = []  # its marker says that it is the one
         if held.read_only and not drive.read_only:
             findings.append(Finding(drive=name, what="nothing can be written to it now", cure="look at: dmesg | tail"))
         return [], findings
