@@ -58,6 +58,11 @@ def test_a_table_in_a_pipe_is_aligned_plain_text(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out == "Things\nname               n\na                  1\n[bold]long[/bold]\n"
 
 
+def test_nothing_in_a_cell_can_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    console.table(("name",), [("[\x1b[2Jä\n→]",)])
+    assert capsys.readouterr().out == "name\n[\\x1b[2Jä\\n→]\n"
+
+
 def test_an_empty_table_has_its_head(capsys: pytest.CaptureFixture[str]) -> None:
     console.table(("name", "n"), [])
     assert capsys.readouterr().out == "name  n\n"

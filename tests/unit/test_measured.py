@@ -50,6 +50,10 @@ def test_cost_mapping_and_likeness() -> None:
     assert measured.mapping(REFUSED) is None
 
 
+def test_what_an_image_says_can_not_steer_the_terminal() -> None:
+    assert measured.why("[error] \x1b[2Jnothing is wrong\n") == "?[2Jnothing is wrong"
+
+
 def test_a_failure_is_told_by_its_cause_and_not_by_what_follows_from_it() -> None:
     assert measured.why(REFUSED) == "No VA display found for device /dev/dri/renderD128"
     assert measured.why(FELL_BACK) == "Impossible to convert between the formats"

@@ -139,8 +139,11 @@ def _coloured(text: str, code: str) -> str:
 
 
 def table(columns: Sequence[str], rows: Iterable[Row], *, title: str = "") -> None:
-    """A table: with rules and colour on a terminal, aligned plain text in a pipe. Rich markup in cells is not read."""
-    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    """A table: with rules and colour on a terminal, aligned plain text in a pipe. Rich markup in cells is not read.
+
+    Labels and names come from whoever gave them: nothing in a cell may steer the terminal.
+    """
+    cells = [["" if cell is None else _visible(str(cell)) for cell in row] for row in rows]
     if on_terminal():
         _rich_table(columns, cells, title)
         return
@@ -149,6 +152,10 @@ def table(columns: Sequence[str], rows: Iterable[Row], *, title: str = "") -> No
     widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
     for row in (list(columns), *cells):
         line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _visible(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _rich_table(columns: Sequence[str], cells: list[list[str]], title: str) -> None:

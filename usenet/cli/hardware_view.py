@@ -27,16 +27,11 @@ def _print(host: Host) -> None:
 
 
 def _section(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    cells = [tuple(map(_visible, row)) for row in rows]
+    cells = list(rows)
     if cells:
         console.table(columns, cells)
         if not console.on_terminal():  # there the tables have space of their own
             console.line()
-
-
-def _visible(text: str) -> str:
-    """Labels come from whoever formatted the drive: nothing in them may steer the terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _machine(host: Host) -> Iterator[tuple[str, str]]:

@@ -69,4 +69,5 @@ def why(log: str) -> str:
     telling = [text for text in problems if not text.startswith(_ECHOES)]
     spoken = [line.strip() for line in log.splitlines() if line.strip() and not _PROGRESS.match(line)]
     lines = telling or problems or spoken[-1:]
-    return lines[0].rstrip(".") if lines else "it said nothing"
+    told = lines[0].rstrip(".") if lines else "it said nothing"
+    return "".join(c if c.isprintable() else "?" for c in told)  # whoever made the image wrote it
