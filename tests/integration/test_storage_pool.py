@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -185,3 +186,16 @@ def test_balance_levels_the_drives_and_leaves_what_is_open(bench: Bench, home: S
     for number in range(10):
         (root,) = [place(home, d) for d in ("d0", "d1") if (place(home, d) / "dl" / str(number)).exists()]
         assert (root / "dl" / str(number)).samefile(root / "media" / str(number))
+
+
+def test_balance_moves_one_of_two_large_files_and_says_why_a_single_one_stays(bench: Bench, home: Stack) -> None:
+    join(home, bench.drive(), bench.drive())
+    create(home)
+    for number in range(2):
+        (place(home, "d0") / "media" / str(number)).write_bytes(os.urandom(20_000_000))
+    call("sync")
+    (move,) = home.json("storage", "pool", "balance")["moves"]
+    assert (place(home, "d1") / move["paths"][0]).exists()
+    (place(home, "d1") / move["paths"][0]).unlink()
+    call("sync")
+    assert "fuller than the pool" in home.run("storage", "pool", "balance").stderr
