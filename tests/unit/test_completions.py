@@ -62,3 +62,13 @@ def test_bash_completes_a_noun(typed: str, offered: str) -> None:
 
 def test_bash_offers_nothing_for_an_unknown_word() -> None:
     assert complete("no-such-noun") == []
+
+
+@pytest.mark.parametrize("verb", ["remove", "layout", "pool create", "pool add", "pool remove"])
+def test_drives_of_the_stack_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    drives = "{films: {uuid: a}, films-2: {uuid: b}, shows: {uuid: c}}"
+    (tmp_path / "usenet.yaml").write_text(f"storage: {{drives: {drives}}}\n")
+    monkeypatch.setenv("USENET_HOME", str(tmp_path))
+    assert complete("storage", *verb.split(), "fi") == ["films", "films-2"]
+    (tmp_path / "usenet.yaml").write_text("storage: 5\n")
+    assert complete("storage", *verb.split(), "fi") == []

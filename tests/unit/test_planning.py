@@ -12,7 +12,8 @@ from tests.making import gpu, host
 from usenet.actions import plan
 from usenet.adapters import sockets
 from usenet.adapters.home import Home
-from usenet.domain.errors import ConfigError, ValidationError
+from usenet.domain.errors import ConfigError, SystemFailure, ValidationError
+from usenet.domain.plan import PortHolder
 
 
 @pytest.fixture(autouse=True)
@@ -92,3 +93,14 @@ def test_a_card_that_this_user_may_not_ask_stays_who_it_was(tmp_path: Path, monk
     assert [card(), card()] == [asked.pci] * 2
     (tmp_path / "stack/plan.json").unlink()
     assert card() == seen[0].pci  # what was not written is not known
+
+
+def test_without_an_engine_that_is_said_before_a_port_that_its_own_container_may_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = PortHolder(port=29100, protocol="tcp", owner="docker-proxy (process 31301)")
+    monkeypatch.setattr(sockets, "listening", lambda: (held,))
+    with pytest.raises(SystemFailure, match=r"(?i)engine.*29100/tcp for node-exporter is held") as caught:
+        decide(tmp_path)
+    assert "free port" not in caught.value.hint
+    assert caught.value.hint

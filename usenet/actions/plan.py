@@ -15,7 +15,7 @@ from usenet.adapters.engine import Container
 from usenet.adapters.home import Home
 from usenet.compose.catalog import Catalog
 from usenet.compose.render import Stack, render
-from usenet.domain import asked, encoders
+from usenet.domain import asked, encoders, ports
 from usenet.domain.errors import ConfigError, SystemFailure
 from usenet.domain.hardware import benchmark, proof
 from usenet.domain.host import Host
@@ -29,7 +29,8 @@ from usenet.domain.tuning import tune
 class Situation:
     """All that was looked at before deciding.
 
-    `text`: the usenet.yaml that it was decided from; `warnings`: what was left out while looking, in sentences.
+    `text`: the usenet.yaml that it was decided from; `warnings`: what was left out while looking, in sentences;
+    `silent`: why no engine answers.
     """
 
     home: Home
@@ -39,6 +40,7 @@ class Situation:
     catalog: Catalog
     observed: Observed
     warnings: tuple[str, ...] = ()
+    silent: SystemFailure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +71,32 @@ def look(
         running = pool.submit(_containers)
         stored = pool.submit(_stored)
     machine = host.result() if host_file else encoders.as_given(host.result(), _given(home))
-    found, warnings = known.result()
-    held = tuple(_holders(running.result(), home, found))
-    observed = Observed(
+    found, told = known.result()
+    containers, silent = running.result()
+    held = tuple(_holders(containers, home, found))
+    seen = Observed(
         ports=() if host_file else (*held, *_others(listening.result(), held)),
         images=stored.result() or frozenset(),
         buildable=images.buildable(),
         addresses=frozenset() if host_file else sockets.addresses(),
     )
     if stored.result() is not None and not host_file:
-        observed = replace(observed, reachable=_reachable(wished, found, observed))
-    if not host_file and (records := measurements.verified(home)):
-        failed = proof.disproved(records, machine, wished, found.services, observed)
-        observed = replace(observed, disproved=failed)
-    if not host_file and (report := measurements.benchmark(home)):
-        observed = replace(observed, measured=benchmark.measured(report))
+        seen = replace(seen, reachable=_reachable(wished, found, seen))
+    if not host_file:
+        seen = _recorded(seen, home, machine, wished, found)
     return Situation(
-        home=home, text=text, host=machine, settings=wished, catalog=found, observed=observed, warnings=warnings
+        home=home, text=text, host=machine, settings=wished, catalog=found, observed=seen, warnings=told, silent=silent
     )
+
+
+def _recorded(observed: Observed, home: Home, machine: Host, wished: Settings, known: Catalog) -> Observed:
+    """With what was proven and measured on this machine before."""
+    if records := measurements.verified(home):
+        failed = proof.disproved(records, machine, wished, known.services, observed)
+        observed = replace(observed, disproved=failed)
+    if report := measurements.benchmark(home):
+        observed = replace(observed, measured=benchmark.measured(report))
+    return observed
 
 
 def _given(home: Home) -> tuple[Encoder, ...]:
@@ -97,11 +107,11 @@ def _given(home: Home) -> tuple[Encoder, ...]:
         return ()
 
 
-def _containers() -> tuple[Container, ...]:
+def _containers() -> tuple[tuple[Container, ...], SystemFailure | None]:
     try:
-        return engine.containers()
-    except SystemFailure:
-        return ()  # no engine: that is said where an engine is needed
+        return engine.containers(), None
+    except SystemFailure as silent:
+        return (), silent  # no engine: that is said where an engine is needed
 
 
 def _holders(running: Iterable[Container], home: Home, known: Catalog) -> Iterator[PortHolder]:
@@ -148,14 +158,21 @@ def _absent(name: str, reference: str, wished: Settings, observed: Observed) -> 
 
 def decide(situation: Situation, *, available: bool = False) -> Decision:
     """The plan for what was seen, rendered. Raises what `tune` and `render` raise."""
-    plan = tune(
-        situation.host,
-        situation.settings,
-        situation.catalog.services,
-        situation.observed,
-        home=str(situation.home.path),
-        available=available,
-    )
+    try:
+        plan = tune(
+            situation.host,
+            situation.settings,
+            situation.catalog.services,
+            situation.observed,
+            home=str(situation.home.path),
+            available=available,
+        )
+    except ports.Held as taken:
+        if situation.silent is None:
+            raise
+        # The ports may be those of this stack's own containers: nobody can tell without the engine.
+        silent = situation.silent
+        raise SystemFailure(f"{silent.message}; and so it seems: {taken.message}", hint=silent.hint) from taken
     _require_variables(situation.home, plan)
     # Engines before API 1.44 refuse a container that has it.
     soon = engine_api(situation.host) >= (1, 44)

@@ -27,8 +27,10 @@ def command(home: Home, verb: Sequence[str], names: Sequence[str], group: str = 
     return compose.command(home.path, rendered.project, *verb, *(chosen if names or group else ()))
 
 
-def change(home: Home, verb: Sequence[str], names: Sequence[str], group: str = "") -> tuple[str, ...]:
-    """Run a Compose verb on containers that are there, under the lock; the services it was run on.
+def change(
+    home: Home, verb: Sequence[str], names: Sequence[str], group: str = "", *, say: Callable[[Sequence[str]], None]
+) -> tuple[str, ...]:
+    """Run a Compose verb on containers that are there, under the lock; the services it was run on, said before.
 
     None named: all of the stack, `down` with what is off too. ValidationError: a named one has no container, or the
     containers are another stack's. SystemFailure: the engine's words.
@@ -46,6 +48,7 @@ def change(home: Home, verb: Sequence[str], names: Sequence[str], group: str = "
         whole = verb[0] == "down"
         chosen = tuple(there) if whole else tuple(n for n in wanted if n in there)
         if chosen:
+            say(chosen)
             argv = compose.command(home.path, rendered.project, *verb, *(("--remove-orphans",) if whole else chosen))
             compose.run(argv, environment=compose.without_secrets(home.path))
     return chosen

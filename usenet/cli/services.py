@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -81,14 +81,23 @@ def up(names: Names = None, group: InGroup = "", available: Available = False, t
     up_view.run(home(), names or (), group=group, available=available, timeout=timeout or None)
 
 
+_DOING = {"removed": "removing", "stopped": "stopping", "started": "starting", "restarted": "restarting"}
+
+
 def _compose(verb: tuple[str, ...], names: list[str] | None, group: str, done: str) -> None:
+    """Run a verb of Compose; what it does is said at once, as a container may take its time to end."""
     from usenet.actions import services
 
     place = home()
     if FLAGS.dry_run:
         console.commands([services.command(place, verb, names or (), group)])
         return
-    chosen = services.change(place, verb, names or (), group)
+
+    def begun(them: Sequence[str]) -> None:
+        slow = "" if done == "started" else "; each has 30 s to end by itself"
+        console.say(f"{_DOING[done]}: {', '.join(them)}{slow}")
+
+    chosen = services.change(place, verb, names or (), group, say=begun)
     console.show({"services": chosen, "done": done}, lambda: console.say(f"{done}: {', '.join(chosen) or 'nothing'}"))
 
 

@@ -16,6 +16,10 @@ ANY = "0.0.0.0"  # noqa: S104 - compared with, not bound
 _Wanted = tuple[str, Publication]
 
 
+class Held(SystemFailure):
+    """Somebody else has a port that a service wants."""
+
+
 def publications(name: str, service: Service, settings: Settings) -> tuple[Publication, ...]:
     """The ports of one service on the host: as set, else as the catalog proposes.
 
@@ -73,7 +77,7 @@ def check_addresses(
 
 
 def check(published: Mapping[str, Sequence[Publication]], holders: Iterable[PortHolder]) -> None:
-    """Raise when two services want one port (ValidationError) or when somebody else has it (SystemFailure).
+    """Raise when two services want one port (ValidationError) or when somebody else has it (Held).
 
     All conflicts are named at once, each with its owner and a free port.
     """
@@ -88,7 +92,7 @@ def check(published: Mapping[str, Sequence[Publication]], holders: Iterable[Port
     cures = _Cures(published, {number for number, _ in (*wanted, *held)})
     _raise(ValidationError, [_between(a, b, cures) for same in wanted.values() for a, b in _clashes(same)])
     _raise(
-        SystemFailure,
+        Held,
         [
             f"port {port.host}/{port.protocol} for {name} is held by {holder.owner}" + cures.one(name, port)
             for key, same in wanted.items()

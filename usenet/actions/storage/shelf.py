@@ -13,12 +13,21 @@ from usenet.adapters import mounts, settings
 from usenet.adapters.home import Home
 from usenet.adapters.storage import fstab, guards, look
 from usenet.domain import mounts as holders
+from usenet.domain.errors import UsenetError
 from usenet.domain.host import Host
 from usenet.domain.settings import Settings, data_root
 from usenet.domain.storage import health, offers
 from usenet.domain.storage.intent import DriveSettings
 from usenet.domain.storage.offers import Offer
 from usenet.domain.storage.seen import Held, Seen
+
+
+def names(home: Home) -> tuple[str, ...]:
+    """The drives of the stack, for completion; none where usenet.yaml can't be read."""
+    try:
+        return tuple(settings.load(home).storage.drives) if home.exists else ()
+    except UsenetError:
+        return ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from usenet.cli.flags import FLAGS
 from usenet.cli.places import home
 from usenet.cli.storage import app, findings
 from usenet.cli.storage.consent import through_root
+from usenet.cli.storage.names import complete
 from usenet.domain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def add(
 
 @app.command()
 def remove(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
+    name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=complete)],
     eject: Annotated[bool, typer.Option("--eject", help="Power a USB drive down, so that it can be pulled.")] = False,
 ) -> None:
     """Take a drive out of the stack; nothing on it is touched."""

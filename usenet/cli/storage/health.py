@@ -12,6 +12,7 @@ from usenet.cli.flags import FLAGS
 from usenet.cli.places import home
 from usenet.cli.storage import app
 from usenet.cli.storage.consent import through_root
+from usenet.cli.storage.names import complete
 
 if TYPE_CHECKING:
     from usenet.actions.storage.check import Checked
@@ -145,7 +146,10 @@ def _problems(found: Checked) -> Iterator[str]:
 
 @app.command()
 def layout(
-    drive: Annotated[str, typer.Argument(metavar="[DRIVE]", help="Below this drive; else below the data root.")] = "",
+    drive: Annotated[
+        str,
+        typer.Argument(metavar="[DRIVE]", help="Below this drive; else below the data root.", autocompletion=complete),
+    ] = "",
 ) -> None:
     """Make the directories for media and downloads. In them a download is linked into the library, not copied."""
     from usenet.actions.storage import layout as action

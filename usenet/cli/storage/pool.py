@@ -13,6 +13,7 @@ from usenet.cli.noun import Noun
 from usenet.cli.places import home
 from usenet.cli.storage import app, findings
 from usenet.cli.storage.consent import through_root
+from usenet.cli.storage.names import complete
 from usenet.domain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ MinFreeOption = Annotated[str, typer.Option("--min-free", metavar="SIZE", help=_
 
 @pool.command()
 def create(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Drives; all for media.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Drives; all for media.", autocompletion=complete)
+    ] = None,
     policy: PolicyOption = "mfs",
     min_free: MinFreeOption = "4G",
 ) -> None:
@@ -63,7 +66,11 @@ def show() -> None:
 
 
 @pool.command()
-def add(names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Drives of the stack.")]) -> None:
+def add(
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="Drives of the stack.", autocompletion=complete)
+    ],
+) -> None:
     """Let drives join the pool; nothing is unmounted."""
     from usenet.actions.storage import pool as action
 
@@ -72,7 +79,9 @@ def add(names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Driv
 
 
 @pool.command()
-def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A drive of the pool.")]) -> None:
+def remove(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A drive of the pool.", autocompletion=complete)],
+) -> None:
     """Take a drive out of the pool; its files stay on it. Refused while one of them is open."""
     from usenet.actions.storage import pool as action
 
