@@ -14,6 +14,7 @@ from tests.unit.storage_kernel import DRIVES, STACK, Directory, Disk, known
 from tests.unit.storage_model import Machine, foreign, run
 from tests.unit.storage_settled import settled, shown, without_markers
 from usenet.domain.errors import SystemFailure, ValidationError
+from usenet.domain.storage.converge import drive_of
 from usenet.domain.storage.intent import DriveSettings
 from usenet.domain.storage.marker import Marker, text
 from usenet.domain.storage.steps import Guard, MountDrive, Step, Unmark, Unmount
@@ -196,6 +197,7 @@ def test_what_fails_for_one_drive_ends_its_steps_alone(desk: Callable[..., Desk]
     told = made.apply()
     assert shown(made.machine) == {"shows": "B"}
     assert [(one.drive, one.what, one.cure) for one in told.findings] == [("films", "films is not empty", "look at it")]
+    assert not [one for one in told.steps if isinstance(one, kind) and drive_of(one, made.machine.seen()) == "films"]
     with pytest.raises(SystemFailure, match="films is not empty"):
         made.apply(must="films")
 

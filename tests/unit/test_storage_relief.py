@@ -47,6 +47,8 @@ class Stack:
         self.going = {"transmission": {"a", "b"}, "aria2": {"x"}}
         self.deaf: set[str] = set()
         self.broken: set[str] = set()
+        self.gone: set[str] = set()  # they have no container now
+        self.rendered = set(SERVICES)
         self.written: list[Any] = []
         self.watch()
 
@@ -66,6 +68,7 @@ class Stack:
         return {
             name: replace(made, id=name, service=name, state="running" if name in self.running else "exited")
             for name in SERVICES
+            if name not in self.gone
         }
 
     def clients(self, _: object, found: dict[str, Container]) -> dict[str, Client]:
@@ -101,6 +104,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     known = {name: SimpleNamespace(service=service) for name, service in SERVICES.items()}
     monkeypatch.setattr(relief.catalog, "load", lambda _: (known, ()))
     monkeypatch.setattr(relief.ours, "containers", made.containers)
+    monkeypatch.setattr(relief.stack, "load", lambda _: SimpleNamespace(services=made.rendered))
     monkeypatch.setattr(Relief, "_clients", lambda _, *words: made.clients(*words))
     monkeypatch.setattr(relief, "_stop", made.stop)
     monkeypatch.setattr(engine, "start", made.start)
@@ -186,6 +190,37 @@ def test_one_that_does_not_answer_holds_up_no_other_and_is_told_once(stack: Stac
     stack.deaf = set()
     stack.round("lost")
     assert stack.going["transmission"] == set()
+
+
+def test_who_has_no_container_for_a_while_goes_on_when_it_has_one_again(stack: Stack) -> None:
+    stack.round("lost")
+    stack.gone = {"transmission", "library"}
+    stack.round("lost")
+    stack.round("there")
+    stack.gone = set()
+    stack.round("there")
+    assert stack.running == ALL
+    assert stack.going == {"transmission": {"a", "b"}, "aria2": {"x"}}
+
+
+def test_who_left_the_stack_is_forgotten(stack: Stack) -> None:
+    stack.round("lost")
+    stack.gone = {"transmission", "library"}
+    stack.rendered -= stack.gone
+    stack.round("there")
+    assert (stack.memory.stopped, list(stack.memory.paused)) == ([], ["aria2"])
+
+
+def test_a_failure_that_is_over_wakes_nobody(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*_: object) -> None:
+        raise NoAnswer("no engine")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(relief.ours, "containers", silent)
+        stack.round("lost")
+    assert stack.relief._pause() == relief.SOON
+    stack.round("there")
+    assert stack.relief._pause() is None
 
 
 def test_nothing_is_asked_while_nothing_is_lost(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ class Changed:
 def apply(
     home: Home, *, say: Say, must: str = "", leave: Collection[str] = (), dead: Collection[str] | None = None
 ) -> Converged:
-    """Take the steps from what is mounted to what usenet.yaml wants. Call it under the lock.
+    """Take the steps from what is mounted to what usenet.yaml wants; those that were taken. Call it under the lock.
 
     What fails for one drive is a finding, and the others go on; for the drive `must`, and for what is no drive's, it
     is raised. The drives `leave`, or the pool, are not mounted, though they could be. `dead` is what somebody knows who
@@ -57,6 +57,7 @@ def apply(
     shelf = observe(home, wake=dead is None, dead=dead or ())
     planned = converge(shelf.drives, shelf.seen)
     failed: dict[str, Finding] = {}
+    taken: list[Step] = []
     for step in planned.steps:
         name = drive_of(step, shelf.seen)
         if name in failed or (name in leave and isinstance(step, MountDrive | BindDirectory)):
@@ -68,8 +69,10 @@ def apply(
             if name in ("", must):
                 raise
             failed[name] = Finding(drive=name, what=failure.message, cure=failure.hint)
+        else:
+            taken.append(step)
     settled = settling.settle(shelf, say=say, mount=POOL not in leave, wake=dead is None)
-    return Converged((*planned.steps, *settled.steps), (*planned.findings, *failed.values(), *settled.findings))
+    return Converged((*taken, *settled.steps), (*planned.findings, *failed.values(), *settled.findings))
 
 
 def walk(steps: Sequence[Step], shelf: Shelf, say: Say) -> None:

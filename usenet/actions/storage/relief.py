@@ -80,6 +80,8 @@ class Relief:
         memory = self._memory
         if now.duties.pause or now.duties.stop or memory.paused or memory.stopped or memory.awaited:
             self._try("services", partial(self._relieve, now))
+        else:
+            self._failing.clear()
 
     def _try(self, what: str, do: Callable[[], object]) -> None:
         """Do it; a failure is said when it begins, and never ends the thread."""
@@ -95,15 +97,17 @@ class Relief:
         home, memory = now.shelf.home, self._memory
         found = ours.containers(home, now.shelf.settings.name)
         known = set(memory.paused) | set(memory.stopped)
-        with memory.change():  # a service that has no container any more needs nothing from us
-            for gone in known - set(found):
+        rendered = stack.load(home).services
+        with memory.change():  # one without a container, as between `down` and `up`, may come back as it was
+            for gone in known - set(rendered):
                 memory.paused.pop(gone, None)
                 memory.stopped = [name for name in memory.stopped if name != gone]
         unwanted = self._unwanted(now)
         self._stop({name: why for name, why in unwanted.items() if name in found}, found)
-        for name in [name for name in memory.stopped if name not in unwanted]:
+        self._failing -= {one for one in self._failing if one.startswith("stop ") and one[5:] not in unwanted}
+        for name in [name for name in memory.stopped if name not in unwanted and name in found]:
             self._try(f"start {name}", partial(self._start, name, found[name].id))
-        self._failing -= {f"start {name}" for name in known - set(memory.stopped)}
+        self._failing -= {f"start {name}" for name in known if name not in memory.stopped or name not in found}
         clients = self._clients(now.shelf, {n: one for n, one in found.items() if _answers(one, memory.stopped)})
         self._failing -= download_clients.SECRETS.keys() - clients.keys()
         act = self._halt if now.duties.pause else self._resume

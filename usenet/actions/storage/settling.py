@@ -69,14 +69,16 @@ def settle(shelf: Shelf, *, say: Say, must: bool = False, mount: bool = True, wa
     shelf = observe(shelf.home, wake=wake)  # the drives have moved since
     towards = planned(shelf)
     steps = tuple(step for step in towards.steps if mount or not isinstance(step, MountPool))
+    taken: list[Step] = []
     try:
         for step in steps:
             say(step)
             take(step, shelf)
+            taken.append(step)
     except UsenetError as failure:
         if must:
             raise
-        return Converged(steps, (*towards.findings, Finding(drive=POOL, what=f"{failure}", cure=failure.hint)))
+        return Converged(tuple(taken), (*towards.findings, Finding(drive=POOL, what=f"{failure}", cure=failure.hint)))
     return Converged(steps, towards.findings)
 
 
