@@ -10,13 +10,13 @@ from usenet.actions import catalog
 from usenet.actions.storage import membership, settling
 from usenet.actions.storage.change import Changed, Say, apply, walk
 from usenet.actions.storage.shelf import Shelf, observe
-from usenet.adapters import files, settings
+from usenet.adapters import files, settings, stack
 from usenet.adapters.home import Home
 from usenet.adapters.storage import look, markers, mounting, tree
 from usenet.adapters.storage.mounting import Found
 from usenet.domain import mounts as holders
 from usenet.domain.binds import sees_drives
-from usenet.domain.errors import ValidationError
+from usenet.domain.errors import ConfigError, ValidationError
 from usenet.domain.storage import adding, kinds
 from usenet.domain.storage.converge import converge, give, mark
 from usenet.domain.storage.intent import BranchSettings, DriveSettings, Role
@@ -133,8 +133,15 @@ def _called(shelf: Shelf, offer: Offer | None, wish: Wish) -> tuple[str, DriveSe
 
 
 def _readers(shelf: Shelf) -> tuple[str, ...]:
+    """The services that see drives: those of the stack that was written, without what was left out of it."""
     known, _ = catalog.load(shelf.home.path)
-    return tuple(name for name in shelf.settings.enabled if name in known and sees_drives(known[name].service))
+    try:
+        written = frozenset(stack.load(shelf.home).services)
+    except ConfigError:  # nothing was ever started
+        written = frozenset(known)
+    return tuple(
+        one for one in shelf.settings.enabled if one in written & known.keys() and sees_drives(known[one].service)
+    )
 
 
 def _look(offer: Offer, seen: Seen) -> Found:
