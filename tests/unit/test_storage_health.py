@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from tests.saved import facts, names, only_path, plant, program
 from usenet.adapters.home import Home
 from usenet.adapters.mounts import Mounted
+from usenet.adapters.shell import Done
 from usenet.adapters.storage import eject, fill, smart
 from usenet.cli.console import plain
 from usenet.domain.errors import SystemFailure
 from usenet.domain.host import Cpu, Drive, Filesystem, Host, Memory, Mount, Partition, System
 from usenet.domain.storage import health
-from usenet.domain.storage.health import DAY, KEPT, Sample
+from usenet.domain.storage.health import DAY, KEPT, Sample, Smart
 from usenet.domain.storage.intent import DriveSettings
 from usenet.domain.storage.marker import Marker
 from usenet.domain.storage.offers import Offer
@@ -58,12 +59,45 @@ def test_no_answer_of_smartctl_is_a_bug(told: object) -> None:
 def test_a_drive_that_hangs_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = json.dumps(facts("smart", "nvme")["printed"])
     (tmp_path / "answer").write_text(answer)
-    program(tmp_path / "bin", "smartctl", f'[ "$3" = /dev/slow ] && exec sleep 600\ncat {tmp_path}/answer')
+    program(tmp_path / "bin", "smartctl", f'[ "$4" = /dev/slow ] && exec sleep 600\ncat {tmp_path}/answer')
     monkeypatch.setenv("PATH", only_path(tmp_path / "bin"))
-    monkeypatch.setattr(smart, "PATIENCE", 0.5)
-    found = smart.ask(["/dev/slow", "/dev/nvme0n1", "/dev/slow"])
+    found = smart.ask(["/dev/slow", "/dev/nvme0n1", "/dev/slow"], 0.5)
     assert {device: one.verdict for device, one in found.items()} == {"/dev/slow": "unknown", "/dev/nvme0n1": "passed"}
     assert "did not end" in found["/dev/slow"].why
+
+
+def test_each_drive_is_asked_in_a_way_that_wakes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(smart.shell, "run", lambda words, **_: asked.append(words) or Done(2, "{}", ""))
+    smart.ask(["/dev/sda", "/dev/sdb"])
+    assert {words[-1] for words in asked} == {"/dev/sda", "/dev/sdb"}
+    assert all("--nocheck=standby" in words for words in asked)
+
+
+def test_the_physical_drives_are_those_with_a_device_behind_them(tmp_path: Path) -> None:
+    behind = ("sda", "nvme0n1", "cciss!c0d0", "sr0")
+    plant({f"block/{name}/device/model": "x\n" for name in behind}, tmp_path)
+    plant({f"block/{name}/size": "8\n" for name in ("loop0", "dm-0", "md0", "zram0")}, tmp_path)
+    assert set(smart.disks(tmp_path)) == {"/dev/sda", "/dev/nvme0n1", "/dev/cciss/c0d0"}
+
+
+GOOD, SIGNS = Smart(verdict="passed"), Smart(verdict="passed", signs=("8 moved sectors",))
+BAD, MUTE = Smart(verdict="failing"), Smart(verdict="unknown", why="it sleeps")
+
+
+@pytest.mark.parametrize(
+    ("told", "word", "why"),
+    [
+        ((), "", ""),
+        ((GOOD,), "ok", ""),
+        ((MUTE,), "", "0: it sleeps"),
+        ((GOOD, MUTE), "", "1: it sleeps"),
+        ((GOOD, SIGNS, MUTE), "signs", "1: 8 moved sectors"),
+        ((SIGNS, BAD), "failing", "1 says that it fails; 0: 8 moved sectors"),
+    ],
+)
+def test_several_drives_are_as_well_as_the_worst(told: tuple[Smart, ...], word: str, why: str) -> None:
+    assert health.word({str(at): one for at, one in enumerate(told)}) == health.Word(word, why)
 
 
 def test_without_smartctl_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

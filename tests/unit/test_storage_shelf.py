@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import TypeGuard
 
@@ -11,15 +13,17 @@ import pytest
 from tests.unit.storage_kernel import ROOT, Kernel
 from usenet.actions.storage import shelf
 from usenet.adapters.home import Home
-from usenet.domain.host import Drive, Filesystem
+from usenet.domain.host import Drive, Filesystem, Partition
 from usenet.domain.settings import Settings
 from usenet.domain.storage.converge import converge, give
-from usenet.domain.storage.health import state
+from usenet.domain.storage.health import Smart, Word, state
 from usenet.domain.storage.intent import DriveSettings, StorageSettings
 from usenet.domain.storage.marker import Marker
-from usenet.domain.storage.offers import Offer
+from usenet.domain.storage.offers import Offer, offers
 from usenet.domain.storage.seen import Held, Place, Seen
 from usenet.domain.storage.steps import Detach, MountDrive, Persist, describe
+
+WELL, FAILING = Smart(verdict="passed"), Smart(verdict="failing")
 
 
 @pytest.mark.parametrize(("kind", "there"), [("ext4", True), ("", True), ("nfs4", False)])
@@ -116,7 +120,65 @@ def test_a_drive_is_called_what_status_calls_it(tmp_path: Path, held: Held | Non
         data="/srv/usenet", shared=True, stack="s", offers=(_offer("ext4"),), places={"films": Place(held=held)}
     )
     found = shelf.Shelf(Home(tmp_path), Settings(storage=StorageSettings(drives=drives)), Kernel().host(), seen)
-    rows = {row.name: row.state for row in shelf.rows(found, all_=True)}
+    rows = {row.name: row.state for row in shelf.rows(found, {})}
     assert rows["films"].startswith(told)
     assert rows["films"].split(":")[0] == state(drives["films"], "films", seen)[0]
     assert rows["gone"] == "away"
+
+
+def _disk(name: str, *parts: Partition) -> Drive:
+    return Drive(name=name, path=f"/dev/{name}", size=2**40, serial=name, partitions=parts)
+
+
+def _part(path: str, uuid: str, kind: str = "ext4") -> Partition:
+    return Partition(path=path, kind="part", size=2**39, filesystem=Filesystem(source=path, type=kind, uuid=uuid))
+
+
+def _words(tmp_path: Path, *disks: Drive, **told: Smart) -> dict[str, Word]:
+    host = replace(Kernel().host(), drives=disks)
+    seen = Seen(data="/srv/usenet", shared=True, offers=offers(host))
+    found = shelf.Shelf(Home(tmp_path), Settings(), host, seen)
+    return {row.device: row.smart for row in shelf.rows(found, {f"/dev/{name}": one for name, one in told.items()})}
+
+
+def test_filesystems_of_one_disk_share_its_answer_and_copies_do_not(tmp_path: Path) -> None:
+    one = _disk("sdb", _part("/dev/sdb1", "a"), _part("/dev/sdb2", "b"))
+    found = _words(tmp_path, one, _disk("sdc", _part("/dev/sdc1", "b")), sdb=FAILING, sdc=WELL)
+    assert {device: word.state for device, word in found.items()} == {
+        "/dev/sdb1": "failing", "/dev/sdb2": "failing", "/dev/sdc1": "ok",
+    }  # fmt: skip
+
+
+def test_a_filesystem_over_several_disks_is_as_well_as_the_worst_of_them(tmp_path: Path) -> None:
+    found = _words(
+        tmp_path, *(_disk(name, _part(f"/dev/{name}1", "a", "btrfs")) for name in ("sdb", "sdc")), sdb=WELL, sdc=FAILING
+    )
+    assert found == {"/dev/sdb1": Word("failing", "/dev/sdc says that it fails")}
+
+
+def test_with_a_disk_that_nobody_asked_nothing_is_called_well(tmp_path: Path) -> None:
+    found = _words(tmp_path, *(_disk(name, _part(f"/dev/{name}1", "a", "btrfs")) for name in ("sdb", "sdc")), sdb=WELL)
+    assert found == {"/dev/sdb1": Word("", "/dev/sdc: it was not asked")}
+
+
+def test_the_drives_are_asked_while_the_rest_is_looked_at_and_only_as_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking, looked = Event(), Event()
+    meanwhile = []
+
+    def ask(devices: object, patience: float) -> dict[str, Smart]:
+        asking.set()
+        meanwhile.append((devices, patience, looked.wait(20)))
+        return {}
+
+    def observe(home: Home, *, wake: bool) -> shelf.Shelf:
+        assert asking.wait(20)
+        looked.set()
+        assert not wake
+        return shelf.Shelf(home, Settings(), Kernel().host(), Seen(data="/srv/usenet", shared=True))
+
+    monkeypatch.setattr(shelf, "smart", SimpleNamespace(disks=lambda: ("/dev/sdb",), ask=ask))
+    monkeypatch.setattr(shelf, "observe", observe)
+    assert shelf.listed(Home(tmp_path), all_=True) == ([], 0)
+    assert meanwhile == [(("/dev/sdb",), shelf.GLANCE, True)]

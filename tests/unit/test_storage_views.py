@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from usenet.cli.main import run
 from usenet.cli.root import COMMANDS
 from usenet.cli.storage import drives, findings, health
 from usenet.domain.storage.converge import Finding
-from usenet.domain.storage.health import State
+from usenet.domain.storage.health import State, Word
 from usenet.domain.storage.steps import Guard, Step, Unmount
 
 LONG = "2c3ed24b-ad34-4531-8092-762dc8f2"
@@ -126,9 +127,24 @@ def test_a_size_that_nobody_knows_is_empty(
 ) -> None:
     away = Row(
         name="films", device="", type="ext4", label="", uuid="u", model="", serial="", bus="", size=0, used=None,
-        state="away",
+        smart=Word(), state="away",
     )  # fmt: skip
-    monkeypatch.setattr(storage, "observe", lambda *_, **__: None)
-    monkeypatch.setattr(storage, "rows", lambda *_, **__: [away])
+    monkeypatch.setattr(storage, "listed", lambda *_, **__: ([away], 0))
     assert run(["--home", home, "storage", "list"]) == 0
     assert "0 B" not in capsys.readouterr().out
+
+
+def test_the_list_says_in_a_word_what_the_drive_says_and_json_why(
+    home: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = Row(
+        name="films", device="/dev/sdb1", type="ext4", label="", uuid="u", model="", serial="", bus="", size=1,
+        used=None, smart=Word("signs", "/dev/sdb: 8 moved sectors"), state="mounted",
+    )  # fmt: skip
+    monkeypatch.setattr(storage, "listed", lambda *_, **__: ([row], 3))
+    assert run(["--home", home, "storage", "list"]) == 0
+    _, films, more = capsys.readouterr().out.splitlines()
+    assert films.split()[-2:] == ["signs", "mounted"]
+    assert more.startswith("3 more")
+    assert run(["--home", home, "storage", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["smart"] == {"state": "signs", "why": "/dev/sdb: 8 moved sectors"}

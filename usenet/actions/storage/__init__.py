@@ -3,6 +3,6 @@
 from usenet.actions.storage.adding import Wish, add
 from usenet.actions.storage.change import Changed, apply, command_lines
 from usenet.actions.storage.removing import remove
-from usenet.actions.storage.shelf import Row, Shelf, observe, rows
+from usenet.actions.storage.shelf import Row, Shelf, listed
 
-__all__ = ["Changed", "Row", "Shelf", "Wish", "add", "apply", "command_lines", "observe", "remove", "rows"]
+__all__ = ["Changed", "Row", "Shelf", "Wish", "add", "apply", "command_lines", "listed", "remove"]

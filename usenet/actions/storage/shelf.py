@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +11,19 @@ from pathlib import Path
 from usenet.actions import hardware
 from usenet.adapters import mounts, settings
 from usenet.adapters.home import Home
-from usenet.adapters.storage import fstab, guards, look
+from usenet.adapters.storage import fstab, guards, look, smart
 from usenet.domain import mounts as holders
 from usenet.domain.errors import UsenetError
-from usenet.domain.host import Host
+from usenet.domain.host import Drive, Host
 from usenet.domain.settings import Settings, data_root
 from usenet.domain.storage import health, offers
+from usenet.domain.storage.health import Smart, Word
 from usenet.domain.storage.intent import DriveSettings
 from usenet.domain.storage.offers import Offer
 from usenet.domain.storage.seen import Held, Seen
+
+GLANCE = 3.0  # seconds for a drive to say how it is, while everything else is looked at
+_UNASKED = Smart(verdict="unknown", why="it was not asked")  # none of its own, as a loop device, or it just came
 
 
 def names(home: Home) -> tuple[str, ...]:
@@ -107,16 +111,26 @@ class Row:
     bus: str
     size: int
     used: int | None
+    smart: Word
     state: str
 
 
-def rows(shelf: Shelf, *, all_: bool) -> list[Row]:
-    """Drives of the stack, present or not, and what else the machine has; with `all_` what can't be used too."""
+def listed(home: Home, *, all_: bool) -> tuple[list[Row], int]:
+    """The lines of `storage list`, and how many more `all_` would show. Each drive is asked, and none woken."""
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(smart.ask, smart.disks(), GLANCE)
+        shelf = observe(home, wake=False)
+    every = rows(shelf, asked.result())
+    shown = [row for row in every if all_ or row.name or row.state == "can be added"]
+    return shown, len(every) - len(shown)
+
+
+def rows(shelf: Shelf, told: Mapping[str, Smart]) -> list[Row]:
+    """Drives of the stack, present or not, and what else the machine has. `told`: what physical drives say."""
     by_uuid = {drive.uuid: name for name, drive in shelf.drives.items() if drive.uuid}
-    found = [_row(shelf, one, by_uuid.get(one.uuid, "") if one.uuid else "") for one in shelf.seen.offers]
+    found = [_row(shelf, one, by_uuid.get(one.uuid, "") if one.uuid else "", told) for one in shelf.seen.offers]
     here = {row.name for row in found}
-    absent = [_absent(shelf, name) for name in shelf.drives if name not in here]
-    return [row for row in (*absent, *found) if all_ or row.name or row.state == "can be added"]
+    return [*(_absent(shelf, name, told) for name in shelf.drives if name not in here), *found]
 
 
 def _held(shelf: Shelf, name: str) -> Held | None:
@@ -132,7 +146,19 @@ def _state(shelf: Shelf, name: str) -> str:
     return f"{found}: {why}" if why and not health.well(found, shelf.drives[name]) else found
 
 
-def _row(shelf: Shelf, offer: Offer, name: str) -> Row:
+def _word(below: Iterable[Drive], told: Mapping[str, Smart]) -> Word:
+    return health.word({one.path: told.get(one.path, _UNASKED) for one in below})
+
+
+def _below(shelf: Shelf, offer: Offer) -> list[Drive]:
+    """The physical drives of a filesystem: each member of an array, each device of a btrfs."""
+    drives = shelf.host.drives
+    return [
+        one for one in drives if one == offer.drive or any(f.source in offer.devices for f in holders.filesystems(one))
+    ]
+
+
+def _row(shelf: Shelf, offer: Offer, name: str, told: Mapping[str, Smart]) -> Row:
     held = _held(shelf, name)
     mine = name and (held or not offer.why)
     state = _state(shelf, name) if mine else offer.why or "can be added"
@@ -147,13 +173,14 @@ def _row(shelf: Shelf, offer: Offer, name: str) -> Row:
         bus=offer.drive.bus,
         size=offer.size,
         used=offer.filesystem.used if offer.filesystem else None,
+        smart=_word(_below(shelf, offer), told),
         state=state,
     )
 
 
-def _absent(shelf: Shelf, name: str) -> Row:
+def _absent(shelf: Shelf, name: str, told: Mapping[str, Smart]) -> Row:
     drive = shelf.drives[name]
     return Row(
         name=name, device=drive.path, type=drive.type, label="", uuid=drive.uuid, model="", serial=drive.serial, bus="",
-        size=0, used=None, state=_state(shelf, name),
+        size=0, used=None, smart=_word(health.beneath(drive, shelf.host), told), state=_state(shelf, name),
     )  # fmt: skip

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +15,33 @@ from usenet.domain.errors import SystemFailure
 from usenet.domain.storage.health import Smart
 
 SYS = Path("/sys")
-PATIENCE = 15.0  # a drive that slept spins up first
+PATIENCE = 15.0  # a busy drive behind a slow bridge
+_ASLEEP = "Device is in "  # "... STANDBY mode, exit(2)"
+_NO_DISKS = ("sr", "fd")  # what is in them can be taken out, and looking spins it
 _CLOSED = 0x02  # of smartctl's exit code: the drive did not open
 # Numbers of ATA attributes that are 0 on a drive as it should be, and of an NVMe's log.
 _ATA = {5: "moved sectors", 187: "errors it could not mend", 197: "sectors it can't read", 198: "sectors it lost"}
 _NVME = {"media_errors": "errors it could not mend"}
 
 
-def ask(devices: Iterable[str]) -> dict[str, Smart]:
-    """What each device says, all asked at once; one that says nothing in time is unknown."""
+def disks(sys: Path = SYS) -> tuple[str, ...]:
+    """The physical drives of the machine, by the kernel's names: known at once, before anything has been looked at."""
+    found = (one for one in sorted(sys.glob("block/*")) if (one / "device").exists())
+    return tuple("/dev/" + one.name.replace("!", "/") for one in found if not one.name.startswith(_NO_DISKS))
+
+
+def ask(devices: Iterable[str], patience: float = PATIENCE) -> dict[str, Smart]:
+    """What each device says, all asked at once; one that sleeps, and is left to, or says nothing in time is unknown."""
     wanted = tuple(dict.fromkeys(devices))
     if not wanted:
         return {}
-    with ThreadPoolExecutor(min(len(wanted), 16)) as pool:
-        return dict(zip(wanted, pool.map(_one, wanted), strict=True))
+    with ThreadPoolExecutor(min(len(wanted), 64)) as pool:
+        return dict(zip(wanted, pool.map(_one, wanted, repeat(patience)), strict=True))
 
 
-def _one(device: str) -> Smart:
+def _one(device: str, patience: float) -> Smart:
     try:
-        done = shell.run(("smartctl", "--json", "-a", device), timeout=PATIENCE)
+        done = shell.run(("smartctl", "--json", "-a", "--nocheck=standby", device), timeout=patience)
     except SystemFailure as failure:
         missing = " (package smartmontools)" if "not installed" in failure.message else ""
         return Smart(verdict="unknown", why=failure.message + missing)
@@ -78,6 +87,8 @@ def _why(told: Mapping[str, Any], code: int) -> str:
     said = [str(one["string"]) for one in told.get("smartctl", {}).get("messages", ())]
     if any("Permission denied" in one for one in said):
         return "only root can ask it"
+    if any(one.startswith(_ASLEEP) for one in said):
+        return "it sleeps"
     if code & _CLOSED and said:
         return said[0]
     if told.get("smart_support", {}).get("available") is False:

@@ -29,18 +29,19 @@ def list_(
     """Show every drive, whether it is in the stack or can join it."""
     from usenet.actions import storage
 
-    shelf = storage.observe(home(), wake=False)
-    rows = storage.rows(shelf, all_=all_ or FLAGS.json)
+    rows, hidden = storage.listed(home(), all_=all_ or FLAGS.json)
 
     def human() -> None:
-        columns = ("drive", "device", "type", "label", "size", "used", "state")
+        columns = ("drive", "device", "type", "label", "size", "used", "smart", "state")
         sizes = console.human_bytes
-        cells = ((r.name, r.device, r.type, r.label, sizes(r.size or None), sizes(r.used), r.state) for r in rows)
+        cells = (
+            (r.name, r.device, r.type, r.label, sizes(r.size or None), sizes(r.used), r.smart.state, r.state)
+            for r in rows
+        )
         if rows:
             console.table(columns, cells)
         else:
             console.line("no drive is in the stack, and none can be added")
-        hidden = len(storage.rows(shelf, all_=True)) - len(rows)
         if hidden:
             console.say(f"{hidden} more can't be used; see why with: usenet storage list --all")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
@@ -38,6 +38,14 @@ class Smart:
     hours: int | None = None
     worn: int | None = None
     signs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """SMART in a word for the physical drives below a filesystem: the worst. Empty where that is not known of each."""
+
+    state: Literal["ok", "signs", "failing", ""] = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +108,18 @@ def beneath(drive: DriveSettings, host: Host) -> tuple[Drive, ...]:
         held = mounts.holding(host, drive.path)
         uuid = held[0].uuid if held else ""
     return tuple(one for one in host.drives if uuid and any(f.uuid == uuid for f in mounts.filesystems(one)))
+
+
+def word(told: Mapping[str, Smart]) -> Word:
+    """What drives say of themselves, in a word; why, where it is not that all is well."""
+    failing = [f"{path} says that it fails" for path, one in told.items() if one.verdict == "failing"]
+    signs = [f"{path}: {sign}" for path, one in told.items() for sign in one.signs]
+    unknown = [f"{path}: {one.why}" for path, one in told.items() if one.verdict == "unknown"]
+    if failing:
+        return Word("failing", "; ".join((*failing, *signs)))
+    if signs:
+        return Word("signs", "; ".join(signs))
+    return Word("ok") if told and not unknown else Word("", "; ".join(unknown))
 
 
 def due(samples: Iterable[Sample], drive: str, now: float) -> bool:
