@@ -18,7 +18,7 @@ from usenet.actions.storage.shelf import Shelf
 from usenet.adapters import files, settings
 from usenet.adapters.home import Home
 from usenet.adapters.settings import together
-from usenet.adapters.storage import fstab, guards, look, markers, mounting, tree
+from usenet.adapters.storage import fstab, guards, look, markers, marks, mounting, tree
 from usenet.adapters.storage.mounting import Found
 from usenet.domain.errors import SystemFailure
 from usenet.domain.settings import Settings
@@ -81,6 +81,7 @@ class Desk:
             fstab: {"write": self.write},
             markers: {"look": lambda root, *_: (self.marker(str(root)), True)},
             tree: {"look": dict.fromkeys},
+            marks: {"look": self.unclean},
         }
 
     @contextmanager
@@ -140,6 +141,11 @@ class Desk:
             assert self.locked, "it is looked at before the lock is taken, and may change until then"
         (disk,) = [disk for disk, (name, _) in self.machine.devices.items() if name == device]
         return Found(marker=known(disk.marker))
+
+    def unclean(self, device: str, *_: object) -> bool:
+        (disk,) = [disk for disk, (name, _) in self.machine.devices.items() if name == device]
+        assert all(one.of is not disk for one in self.machine.mounts), "it is mounted, which marks it too"
+        return disk.unclean
 
     def marker(self, place: str) -> Marker | None:
         above = self.machine.top(place)

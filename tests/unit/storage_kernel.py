@@ -46,7 +46,10 @@ class Refused(Exception):
 
 @dataclass(eq=False)
 class Disk:
-    """A drive with one filesystem, wherever it is plugged in. `marker` is the text of the file on it."""
+    """A drive with one filesystem, wherever it is plugged in. `marker` is the text of the file on it.
+
+    `unclean`: it was left in the middle of writing.
+    """
 
     serial: str
     uuid: str
@@ -54,6 +57,7 @@ class Disk:
     label: str = ""
     marker: str = ""
     full_or_dying: bool = False
+    unclean: bool = False
 
 
 @dataclass(eq=False)

@@ -84,6 +84,23 @@ def test_a_drive_that_goes_is_taken_away_and_shown_when_it_is_back(watched: Watc
     assert watched.events() == ["lost films", "returned films"]
 
 
+def test_a_drive_that_was_pulled_while_written_to_is_told_once_before_it_is_mounted(watched: Watched) -> None:
+    def refuse(step: Step) -> None:
+        if isinstance(step, MountDrive):
+            raise SystemFailure("wrong fs type, bad superblock")
+
+    watched.pull(watched.films)
+    watched.films.unclean, watched.refuse = True, refuse  # it can't be mounted, and is tried again
+    watched.plug(watched.films, 5)
+    watched.round(FIRST_WAIT * 2)
+    told = [one.text for one in watched.told if "e2fsck -n /dev/sda1" in one.text]
+    assert len(told) == 1, watched.told
+    assert told[0].startswith("films: its filesystem was left in the middle of writing")
+    watched.refuse = lambda _: None
+    watched.round(FIRST_WAIT * 4)
+    assert shown(watched.machine) == {"films": "A", "music": "B"}
+
+
 def test_what_a_person_unmounted_is_left_alone_though_another_drive_comes(watched: Watched) -> None:
     watched.machine.unmount(DRIVES + "films")
     watched.round()

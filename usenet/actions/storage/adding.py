@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from usenet.actions import catalog
-from usenet.actions.storage import membership, settling
+from usenet.actions.storage import membership, settling, unclean
 from usenet.actions.storage.change import Changed, Say, apply, walk
 from usenet.actions.storage.shelf import Shelf, observe
 from usenet.adapters import files, settings, stack
@@ -18,7 +18,7 @@ from usenet.domain import mounts as holders
 from usenet.domain.binds import sees_drives
 from usenet.domain.errors import ConfigError, ValidationError
 from usenet.domain.storage import adding, kinds
-from usenet.domain.storage.converge import converge, give, mark
+from usenet.domain.storage.converge import Finding, converge, give, mark
 from usenet.domain.storage.intent import BranchSettings, DriveSettings, Role
 from usenet.domain.storage.marker import read
 from usenet.domain.storage.offers import Offer
@@ -54,11 +54,12 @@ def add(home: Home, wish: Wish, *, dry_run: bool = False, say: Say) -> Changed:
     with files.lock(home.path, f"storage add {wish.drive}"):
         meant = _meant(observe(home), wish)
         first = _first(meant, replace(meant.shelf.seen, stack=look.make_stack_id(home)))
-        walk(first, meant.shelf, say)
-        if not meant.known:
-            told = {f"storage.drives.{meant.name}": meant.drive.model_dump(exclude_defaults=True)}
-            settings.together(home, {**told, **membership.joining(home, meant.name, meant.drive)})
-        done = apply(home, say=say, must=meant.name)
+        with unclean.explaining(meant.left):
+            walk(first, meant.shelf, say)
+            if not meant.known:
+                told = {f"storage.drives.{meant.name}": meant.drive.model_dump(exclude_defaults=True)}
+                settings.together(home, {**told, **membership.joining(home, meant.name, meant.drive)})
+            done = apply(home, say=say, must=meant.name)
     notes = (*meant.notes, *_owner(meant.drive, meant.shelf.seen.target(meant.name), meant.shelf.seen))
     return Changed(name=meant.name, steps=(*first, *done.steps), notes=notes, findings=done.findings)
 
@@ -86,7 +87,10 @@ def _first(meant: _Meant, seen: Seen) -> tuple[Step, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Meant:
-    """What a wish means on this machine. `known`: usenet.yaml says it already; `found`: what is on the drive."""
+    """What a wish means on this machine. `known`: usenet.yaml says it already; `found`: what is on the drive.
+
+    `left`: that it was left in the middle of writing.
+    """
 
     shelf: Shelf
     name: str
@@ -94,6 +98,7 @@ class _Meant:
     known: bool
     found: Found
     notes: tuple[str, ...]
+    left: tuple[Finding, ...]
 
 
 def _meant(shelf: Shelf, wish: Wish) -> _Meant:
@@ -102,10 +107,11 @@ def _meant(shelf: Shelf, wish: Wish) -> _Meant:
     offer = None if (word.rstrip("/") or word) in shelf.seen.parts else adding.find(word, shelf.seen.offers)
     called, drive = _called(shelf, offer, wish)
     known = adding.joined(shelf.drives, called, drive)
+    left = unclean.look(called, offer)  # before a look mounts it
     found = _look(offer, shelf.seen) if offer else Found(marker=markers.look(Path(drive.path))[0])
     adding.check_marker(found.marker, shelf.seen.stack, called, adopt=wish.adopt)
-    notes = adding.notes(drive, shelf.seen, _readers(shelf))
-    return _Meant(shelf=shelf, name=called, drive=drive, known=known, found=found, notes=notes)
+    notes = (*adding.notes(drive, shelf.seen, _readers(shelf)), *(f"{one.what}; {one.cure}" for one in left))
+    return _Meant(shelf=shelf, name=called, drive=drive, known=known, found=found, notes=notes, left=left)
 
 
 def _called(shelf: Shelf, offer: Offer | None, wish: Wish) -> tuple[str, DriveSettings]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from usenet.actions.storage import change, inside, layout, settling
+from usenet.actions.storage import change, inside, layout, settling, unclean
 from usenet.actions.storage.room import full
 from usenet.actions.storage.shelf import Shelf, observe
 from usenet.adapters import files, mounts
@@ -65,6 +65,7 @@ def look(home: Home, *, deep: bool = False, dry_run: bool = False) -> Checked:
     problems = (
         *checks.of_steps(planned, shelf.seen),
         *checks.of_steps(pool, shelf.seen),
+        *checks.of_findings(unclean.of(shelf, shelf.drives)),
         *checks.of_findings(_full(shelf, there)),
         *checks.of_markers(shelf.drives, shelf.seen),
         *checks.of_mounts(_silent(shelf, table)),

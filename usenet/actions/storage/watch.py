@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from usenet.actions.storage import change, settling
+from usenet.actions.storage import change, settling, unclean
 from usenet.actions.storage.relief import Relief
 from usenet.actions.storage.shelf import Shelf, observe
 from usenet.adapters import files, mounts, signatures
@@ -144,6 +144,7 @@ class _Watch:
             next_ = self.note(now)
             for _ in range(2):  # the pool can be mounted once its drives are
                 if _due(now, next_):
+                    self.warn(now.shelf, next_.mount)
                     now, next_ = self.mend(next_.mount)
             self.follow(now.shelf)
             self.expect(now.shelf)
@@ -157,6 +158,12 @@ class _Watch:
     def look(self) -> _Now:
         self.bell.begin()
         return _now(self.home, self.dead)
+
+    def warn(self, shelf: Shelf, ready: Collection[str]) -> None:
+        """Tell of drives that were left in the middle of writing, once for each plugging in."""
+        known = self.memory.known or {}
+        for finding in unclean.of(shelf, [name for name in ready if name in known and not known[name].tries]):
+            self.say(_line(f"{finding.drive}: {finding.what}", finding.cure))
 
     def mend(self, ready: Collection[str]) -> tuple[_Now, Turn]:
         """Take away what is dead, mount those of `ready`; what is there after that, and what follows."""
