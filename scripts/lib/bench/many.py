@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.drives import _unmount
+from bench.scratch import Stack
 from bench.timing import Figure, Series, ratio, run, timed
 
 if TYPE_CHECKING:
@@ -32,6 +33,44 @@ def _model(cycles: int) -> Figure:
     spent = time.perf_counter() - began
     words = f"{done} cycles, {spent / done * 1000:.2f} ms each"
     return Figure("model: 64 drives", Series((spent,)), "none: decisions alone", None, spent, words)
+
+
+def _troubled(now: Round, stack: Stack) -> Iterator[Figure]:
+    """How soon `storage status` is there with one drive more that does not answer, and after that was pulled out."""
+    from tests.integration.drives import Cable
+
+    cable = Cable(now.scratch.folder / "cable")
+    cable.connect()
+    image = cable.root / "real" / "cable.img"
+    with image.open("wb") as made:
+        made.truncate(16 * 2**20)
+    run(["mkfs.ext4", "-q", "-E", "root_owner=1000:1000", str(image)])
+    device = run(["losetup", "--find", "--show", str(cable.end / image.name)])[1].strip()
+    status = timed(stack.usenet("storage", "status"))
+    try:
+        run(stack.usenet("storage", "add", device, "--name", "cable"))
+        well = Series(tuple(status() for _ in range(now.times(5, 2))))
+        with cable.silent():
+            silent = Series(tuple(status() for _ in range(now.times(5, 2))))
+        cable.pull()
+        pulled = Series(tuple(status() for _ in range(now.times(5, 2))))
+    finally:
+        cable.pull()
+        _unmount(stack.home / "data" / "drives" / "cable")
+        run(["losetup", "--detach", device])
+    for name, found in (("a drive hangs", silent), ("a drive was pulled", pulled)):
+        slowest = max(found.seconds)
+        words, reached = "≤ 2000 ms", slowest <= 2
+        yield Figure(
+            f"storage status, {name}",
+            found,
+            "the same while it was well",
+            well,
+            slowest,
+            f"slowest {slowest * 1000:.0f} ms",
+            words,
+            reached,
+        )
 
 
 def _real(now: Round, count: int) -> Iterator[Figure]:
@@ -63,6 +102,7 @@ def _real(now: Round, count: int) -> Iterator[Figure]:
         anchor = f"mount, {count} times by hand"
         yield ratio(f"check --fix, {count} drives", Series((ours,)), anchor, Series((hand,)))
         yield ratio(f"storage status, {count} drives", Series((status,)), anchor, Series((hand,)))
+        yield from _troubled(now, stack)
     finally:
         _unmount(data)
         if known := look.stack_id(Home(stack.home)):
