@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from usenet.adapters import shell
@@ -69,6 +68,8 @@ def network(table: Iterable[Mounted], *, sized: bool = True) -> tuple[tuple[File
     nothing: tuple[None, None, None] = (None, None, None)
     answers: list[tuple[int, int, int] | tuple[None, None, None] | Unseen] = [nothing] * len(groups)
     if sized:
+        from concurrent.futures import ThreadPoolExecutor  # 5 ms, for machines with a share
+
         with ThreadPoolExecutor(len(groups)) as pool:
             answers = list(pool.map(lambda mounts: _asked(mounts[0].target), groups.values()))
     filesystems: list[Filesystem] = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from usenet.adapters import shell
@@ -27,6 +26,8 @@ class Signature:
 
 def look(paths: Sequence[str], patience: float = PATIENCE) -> tuple[dict[str, Signature], tuple[Unseen, ...]]:
     """The signature on each device by its path, and the devices that could not be read."""
+    from concurrent.futures import ThreadPoolExecutor  # 5 ms, while other questions are on their way
+
     with ThreadPoolExecutor(8) as pool:
         answers = dict(zip(paths, pool.map(lambda path: _asked(path, patience), paths), strict=True))
     found = {path: answer for path, answer in answers.items() if isinstance(answer, Signature)}
