@@ -14,7 +14,7 @@ from usenet.cli import console
 from usenet.cli.flags import FLAGS
 from usenet.cli.main import run
 from usenet.cli.root import COMMANDS
-from usenet.cli.storage import drives, findings, health
+from usenet.cli.storage import findings, health, taken
 from usenet.domain.storage.converge import Finding
 from usenet.domain.storage.health import State, Word
 from usenet.domain.storage.steps import Guard, Step, Unmount
@@ -103,12 +103,12 @@ def test_a_dry_run_shows_each_step_with_its_commands(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(FLAGS, "dry_run", True)
-    drives._tell(Changed(name="films", steps=(Unmount(target="/d/a"), Guard(path="/d/b"))), "films: removed")
+    taken.tell((Unmount(target="/d/a"), Guard(path="/d/b")), (), "films: removed")
     marks = ("unmount /d/a", "  umount /d/a", "make the mountpoint /d/b", "  chattr +i /d/b")
     out = capsys.readouterr().out
     assert sorted(marks, key=out.index) == list(marks)
     assert "removed" not in out
-    drives._tell(Changed(name="films", steps=()), "films: removed")
+    taken.tell((), (), "films: removed")
     assert capsys.readouterr().out == "nothing to do\n"
 
 

@@ -28,7 +28,6 @@ from usenet.domain.storage.steps import (
     Step,
     Unmark,
     Unmount,
-    commands,
 )
 
 Say = Callable[[Step], None]
@@ -105,8 +104,3 @@ def take(step: Step, shelf: Shelf) -> None:  # noqa: C901 - one for each step
             mounting.detach(Path(target))
         case Persist(lines=lines):
             fstab.write(shelf.seen.stack, lines)
-
-
-def command_lines(steps: Sequence[Step]) -> list[list[str]]:
-    """The commands that steps stand for."""
-    return [list(one) for step in steps for one in commands(step)]

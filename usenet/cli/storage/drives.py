@@ -9,7 +9,7 @@ import typer
 from usenet.cli import console
 from usenet.cli.flags import FLAGS
 from usenet.cli.places import home
-from usenet.cli.storage import app, findings
+from usenet.cli.storage import app, taken
 from usenet.cli.storage.consent import through_root
 from usenet.cli.storage.names import complete
 from usenet.domain.errors import UsageError
@@ -17,7 +17,6 @@ from usenet.domain.errors import UsageError
 if TYPE_CHECKING:
     from usenet.actions.storage import Changed
     from usenet.domain.storage.intent import Role
-    from usenet.domain.storage.steps import Step
 
 ROLES = ("media", "downloads", "recordings", "backup")
 
@@ -81,9 +80,11 @@ def add(
         "--adopt": adopt,
     }
     words = ["storage", "add", f"--name={name}", *(flag for flag, on in flags.items() if on)]
-    through_root([*words, "--", drive], lambda: _steps(storage.add(home(), wish, dry_run=True, say=_say)))
-    done = storage.add(home(), wish, dry_run=FLAGS.dry_run, say=_say)
-    _tell(done, f"{done.name}: {'added' if done.steps else 'in the stack already'}")
+    through_root(
+        [*words, "--", drive], lambda: taken.lines(storage.add(home(), wish, dry_run=True, say=taken.say).steps)
+    )
+    done = storage.add(home(), wish, dry_run=FLAGS.dry_run, say=taken.say)
+    _told(done, f"{done.name}: {'added' if done.steps else 'in the stack already'}")
 
 
 @app.command()
@@ -95,46 +96,9 @@ def remove(
     from usenet.actions import storage
 
     words = ["storage", "remove", *(["--eject"] if eject else []), "--", name]
-    through_root(words, lambda: _steps(storage.remove(home(), name, dry_run=True, say=_say)))
-    _tell(storage.remove(home(), name, eject=eject, dry_run=FLAGS.dry_run, say=_say), f"{name}: removed")
+    through_root(words, lambda: taken.lines(storage.remove(home(), name, dry_run=True, say=taken.say).steps))
+    _told(storage.remove(home(), name, eject=eject, dry_run=FLAGS.dry_run, say=taken.say), f"{name}: removed")
 
 
-def _steps(planned: Changed) -> list[str]:
-    from usenet.domain.storage.steps import describe
-
-    return [describe(step) for step in planned.steps]
-
-
-def _say(step: Step) -> None:
-    from usenet.domain.storage.steps import describe
-
-    console.say(describe(step))
-
-
-def _tell(done: Changed, words: str) -> None:
-    import shlex
-
-    from usenet.actions import storage
-    from usenet.domain.storage.steps import commands, describe
-
-    def human() -> None:
-        for step in done.steps if FLAGS.dry_run else ():
-            console.line(describe(step))
-            for command in commands(step):
-                console.line(f"  {shlex.join(command)}")
-        if FLAGS.dry_run and not done.steps:
-            console.line("nothing to do")
-        for note in done.notes:
-            console.line(note)
-        findings.tell(done.findings)
-        if not FLAGS.dry_run:
-            console.say(words)
-
-    told = {
-        "drive": done.name,
-        "steps": [describe(s) for s in done.steps],
-        "commands": storage.command_lines(done.steps),
-        "notes": done.notes,
-        "findings": done.findings,
-    }
-    console.show(told, human)
+def _told(done: Changed, words: str) -> None:
+    taken.tell(done.steps, done.findings, words, drive=done.name, notes=done.notes)

@@ -11,7 +11,7 @@ from usenet.cli import console
 from usenet.cli.flags import FLAGS
 from usenet.cli.noun import Noun
 from usenet.cli.places import home
-from usenet.cli.storage import app, findings
+from usenet.cli.storage import app, findings, taken
 from usenet.cli.storage.consent import through_root
 from usenet.cli.storage.names import complete
 from usenet.domain.errors import UsageError
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from usenet.actions.storage.pool import Pooled
     from usenet.domain.storage.balance import Move
-    from usenet.domain.storage.steps import Step
 
 pool = Noun(help="Show several drives as one directory, with mergerfs.")
 app.add_typer(pool, name="pool")
@@ -43,9 +42,9 @@ def create(
     """Show drives as one at <data>/drives/pool; running containers see it at once."""
     from usenet.actions.storage import pool as action
 
-    do = partial(action.create, home(), names or (), policy=policy, min_free=min_free, say=_say)
+    do = partial(action.create, home(), names or (), policy=policy, min_free=min_free, say=taken.say)
     words = ["create", f"--policy={policy}", f"--min-free={min_free}", "--", *(names or ())]
-    _tell(_through_root(words, do), "the pool is there")
+    _told(_through_root(words, do), "the pool is there")
 
 
 @pool.command()
@@ -74,8 +73,8 @@ def add(
     """Let drives join the pool; nothing is unmounted."""
     from usenet.actions.storage import pool as action
 
-    do = partial(action.add, home(), names, say=_say)
-    _tell(_through_root(["add", "--", *names], do), f"in the pool: {', '.join(names)}")
+    do = partial(action.add, home(), names, say=taken.say)
+    _told(_through_root(["add", "--", *names], do), f"in the pool: {', '.join(names)}")
 
 
 @pool.command()
@@ -85,8 +84,8 @@ def remove(
     """Take a drive out of the pool; its files stay on it. Refused while one of them is open."""
     from usenet.actions.storage import pool as action
 
-    _tell(
-        _through_root(["remove", "--", name], partial(action.remove, home(), name, say=_say)),
+    _told(
+        _through_root(["remove", "--", name], partial(action.remove, home(), name, say=taken.say)),
         f"{name}: out of the pool",
     )
 
@@ -101,8 +100,8 @@ def policy_(
     if not (policy or min_free):
         raise UsageError("neither a policy nor --min-free is given", hint="what holds now: usenet storage pool show")
     words = ["policy", f"--min-free={min_free}", "--", *([policy] if policy else [])]
-    done = _through_root(words, partial(action.policy, home(), policy, min_free, say=_say))
-    _tell(done, "changed" if done.steps else "nothing to change at the mounted pool")
+    done = _through_root(words, partial(action.policy, home(), policy, min_free, say=taken.say))
+    _told(done, "changed" if done.steps else "nothing to change at the mounted pool")
 
 
 @pool.command()
@@ -110,8 +109,8 @@ def destroy() -> None:
     """Take the pool away; every file stays on its drive."""
     from usenet.actions.storage import pool as action
 
-    done = _through_root(["destroy"], partial(action.destroy, home(), say=_say))
-    _tell(done, "the pool is gone; every file is on its drive")
+    done = _through_root(["destroy"], partial(action.destroy, home(), say=taken.say))
+    _told(done, "the pool is gone; every file is on its drive")
 
 
 @pool.command()
@@ -141,9 +140,7 @@ def balance() -> None:
 
 
 def _through_root(words: Sequence[str], do: Callable[..., Pooled]) -> Pooled:
-    from usenet.domain.storage.steps import describe
-
-    through_root(["storage", "pool", *words], lambda: [describe(step) for step in do(dry_run=True).steps])
+    through_root(["storage", "pool", *words], lambda: taken.lines(do(dry_run=True).steps))
     return do(dry_run=FLAGS.dry_run)
 
 
@@ -157,31 +154,5 @@ def _words(move: Move) -> str:
     return f"{move.paths[0]!r}{more} ({size}): {move.source} to {move.target}"
 
 
-def _say(step: Step) -> None:
-    from usenet.domain.storage.steps import describe
-
-    console.say(describe(step))
-
-
-def _tell(done: Pooled, words: str) -> None:
-    import shlex
-
-    from usenet.domain.storage.steps import commands, describe
-
-    def human() -> None:
-        for step in done.steps if FLAGS.dry_run else ():
-            console.line(describe(step))
-            for command in commands(step):
-                console.line(f"  {shlex.join(command)}")
-        if FLAGS.dry_run and not done.steps:
-            console.line("nothing to do")
-        findings.tell(done.findings)
-        if not FLAGS.dry_run:
-            console.say(words)
-
-    told = {
-        "steps": [describe(step) for step in done.steps],
-        "commands": [command for step in done.steps for command in commands(step)],
-        "findings": done.findings,
-    }
-    console.show(told, human)
+def _told(done: Pooled, words: str) -> None:
+    taken.tell(done.steps, done.findings, words)
