@@ -129,6 +129,14 @@ def test_a_user_outside_the_groups_is_put_in_by_name() -> None:
     assert not any("usermod" in installed((step,)) for step in steps(where, bare(where)))
 
 
+@pytest.mark.parametrize("on", [False, True])
+def test_secure_boot_is_told_where_a_module_is_built(on: bool) -> None:
+    where = machine("debian", NVIDIA)
+    (then,) = [step.then for step in steps(where, bare(where, secure_boot=on)) if "nvidia-driver" in step.what]
+    assert ("mokutil" in then) == on
+    assert "restart the machine" in then
+
+
 def test_a_card_without_a_driver_is_a_matter_of_the_kernel() -> None:
     arc = gpu("intel", "0000:03:00.0", name="Arc B580", driver="", render=None)
     where = machine("debian", arc)

@@ -184,7 +184,7 @@ def test_a_card_with_its_sensors_and_the_container_that_uses_it(tmp_path: Path) 
     assert (card.temperature, card.watts, card.memory_used, card.memory) == (56, 31.5, 2**30, 4 * 2**30)
     assert card.engines["gpu"] == 0.41
     assert 0 < card.engines["enc"] <= 0.2
-    assert card.sessions == 1
+    assert (card.sessions, card.name) == (1, "Radeon")
     assert (use.container, use.name, use.engines["enc"]) == (ID, "ffmpeg", card.engines["enc"])
 
 
@@ -238,6 +238,7 @@ def test_a_tool_that_fails_is_told_and_the_card_stays(tmp_path: Path, smi: Path)
     found = read({"proc/1/comm": "init\n"}, tmp_path / "root", {}, gpu("nvidia", "0000:01:00.0"))
     assert [one.pci for one in found.cards] == ["0000:01:00.0"]
     assert "Driver/library version mismatch" in found.unseen[0].why
+    assert "dmesg" in found.unseen[0].cure
 
 
 def test_the_screen_names_the_service_and_what_is_not_the_stacks(
