@@ -137,6 +137,13 @@ def test_secure_boot_is_told_where_a_module_is_built(on: bool) -> None:
     assert "restart the machine" in then
 
 
+def test_firmware_is_no_module_to_be_signed() -> None:
+    where = machine("debian", INTEL, AMD)
+    told = [step.then for step in steps(where, bare(where, secure_boot=True)) if "firmware" in step.what]
+    assert len(told) == 2
+    assert not any("mokutil" in then for then in told)
+
+
 def test_a_card_without_a_driver_is_a_matter_of_the_kernel() -> None:
     arc = gpu("intel", "0000:03:00.0", name="Arc B580", driver="", render=None)
     where = machine("debian", arc)

@@ -113,7 +113,8 @@ def _sources(host: Host, family: Family, found: Found, hidden: list[str]) -> Dri
 
 def _packages(need: Need, family: Family, found: Found) -> DriverStep:
     there = all(name in (found.packages or ()) for name in need.packages)
-    signed = "Secure Boot is on: the module must be signed first, see: man mokutil. " if found.secure_boot else ""
+    unsigned = need.module and found.secure_boot
+    signed = "Secure Boot is on: the module must be signed first, see: man mokutil. " if unsigned else ""
     return DriverStep(
         what=f"install {', '.join(need.packages)}",
         because=need.because,

@@ -26,12 +26,16 @@ _HERE = "so that this machine can ask the card; the images of the services bring
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Packages that belong together. `after`: commands that follow; `restart`: it works from the next boot on."""
+    """Packages that belong together. `after`: commands that follow; `restart`: it works from the next boot on.
+
+    `module`: the kernel's own signature does not cover it.
+    """
 
     packages: tuple[str, ...]
     because: str
     after: tuple[tuple[str, ...], ...] = ()
     restart: bool = False
+    module: bool = False
 
 
 def needs(family: Family, vendor: str, host: Host) -> tuple[Need, ...]:
@@ -75,14 +79,20 @@ def _nvidia(family: Family, host: Host) -> Need:
     architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(host.cpu.architecture, host.cpu.architecture)
     if family == "debian":
         packages = (f"linux-headers-{architecture}", "nvidia-driver", "nvidia-smi", "libnvidia-encode1")
-        return Need(packages, because, (), True)
+        return Need(packages, because, restart=True, module=True)
     if family == "ubuntu":
         choose = ("ubuntu-drivers", "install")
-        return Need(("ubuntu-drivers-common",), f"{because}; this tool knows which version fits", (choose,), True)
+        return Need(
+            ("ubuntu-drivers-common",),
+            f"{because}; this tool knows which version fits",
+            (choose,),
+            restart=True,
+            module=True,
+        )
     if family == "fedora":
         build = ("akmods", "--force")
-        return Need(("akmod-nvidia", "xorg-x11-drv-nvidia-cuda"), because, (build,), True)
-    return Need(("linux-headers", "nvidia-open-dkms", "nvidia-utils"), because, (), True)
+        return Need(("akmod-nvidia", "xorg-x11-drv-nvidia-cuda"), because, (build,), restart=True, module=True)
+    return Need(("linux-headers", "nvidia-open-dkms", "nvidia-utils"), because, restart=True, module=True)
 
 
 def install(family: Family, packages: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
