@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.making import host
 from usenet.actions import doctor
 from usenet.actions.hardware import Looking
+from usenet.actions.status import Status
 from usenet.adapters.home import Home
 from usenet.cli.main import run
-from usenet.domain.host import Unseen
+from usenet.domain.host import Engine, Unseen
 
 
 @pytest.fixture
@@ -77,3 +79,41 @@ def test_the_exit_code_says_whether_something_is_wrong(home: Path, capsys: pytes
 def test_without_a_stack_it_says_what_to_do(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--home", str(home / "none"), "doctor"]) == 4
     assert "usenet init" in capsys.readouterr().err
+
+
+def test_a_service_that_is_not_well_is_told_with_what_helps(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = (
+        Status(service="well", group="media", state="running", health="healthy"),
+        Status(service="ill", group="media", state="running", health="unhealthy", reason="answered 500"),
+        Status(service="off", group="media", state="exited", health="stopped"),
+    )
+    monkeypatch.setattr(doctor.status, "look", lambda _: seen)
+    found = [one for one in doctor.look(Home(home)) if one.about == "services"]
+    assert [(one.state, one.said, one.cure) for one in found] == [
+        ("wrong", "ill is unhealthy: answered 500", "see: usenet services logs ill"),
+        ("wrong", "off is stopped", "usenet services up"),
+    ]
+
+
+def test_drives_and_a_pool_that_are_not_well_are_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "usenet.yaml").write_text("version: 1\nstorage: {drives: {films: {uuid: u-1}}}\n")
+
+    def found(pool: str, **films: object) -> list[tuple[str, str]]:
+        drive = SimpleNamespace(**{"drive": "films", "state": "mounted", "why": "", "well": True} | films)
+        seen = SimpleNamespace(drives=(drive,), pool=SimpleNamespace(state=pool))
+        monkeypatch.setattr(doctor.storage, "look", lambda _: seen)
+        return [(one.state, one.said) for one in doctor.look(Home(home)) if one.about == "drives"]
+
+    assert found("mounted") == [("ok", "all of the stack are there")]
+    assert found("mounted", state="away", why="it is not plugged in", well=False) == [
+        ("wrong", "films is away: it is not plugged in")
+    ]
+    assert found("dead") == [("wrong", "the pool is dead")]
+
+
+def test_an_engine_without_compose_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = host(engine=Engine(version="26", api="1.45", compose=""))
+    monkeypatch.setattr(Looking, "host", lambda _: bare)
+    assert told(home)["engine"][:2] == ("wrong", "Docker Compose is not installed")
+    monkeypatch.setattr(Looking, "host", lambda _: host())
+    assert told(home)["engine"][0] == "ok"
