@@ -28,11 +28,11 @@ def install_drivers(
         raise UsageError("--apply is for this machine, --host for another")
     from usenet.actions.hardware import drivers
 
-    if host:
-        console.say("what is installed there is not in the file: these are the steps from nothing")
-    else:
+    if not host:
         console.say("looking at the machine")
     steps = drivers.look(host)[1]
+    if host:
+        console.say("what is installed there is not in the file: these are the steps from nothing")
     if apply and not FLAGS.dry_run:
         steps = _carry_out(steps)
     console.show({"steps": steps}, lambda: _print(steps, applied=apply and not FLAGS.dry_run))
