@@ -96,6 +96,7 @@ def test_nobody_writes_into_a_mountpoint_while_it_is_made(
     assert [one.name for one in place.parent.iterdir()] == ["films"]
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("writer", ["private"], indirect=True)
 def test_what_a_container_that_sees_no_later_mounts_wrote_meanwhile_is_found(
     root: Path, writer: Writer, monkeypatch: pytest.MonkeyPatch
