@@ -96,7 +96,6 @@ def test_nobody_writes_into_a_mountpoint_while_it_is_made(
     assert [one.name for one in place.parent.iterdir()] == ["films"]
 
 
-@pytest.mark.engine
 @pytest.mark.parametrize("writer", ["private"], indirect=True)
 def test_what_a_container_that_sees_no_later_mounts_wrote_meanwhile_is_found(
     root: Path, writer: Writer, monkeypatch: pytest.MonkeyPatch
@@ -141,6 +140,7 @@ def down(data: Path) -> None:
         drives.call("umount", "--lazy", target, check=False)
 
 
+@pytest.mark.engine
 def test_a_mountpoint_on_a_filesystem_without_flags_is_guarded_after_a_start_too(
     bench: Bench, flagless: Stack, tmp_path: Path
 ) -> None:
