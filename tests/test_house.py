@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parents[1] / "usenet"
 ARROWS = {
     "cli": {"actions", "domain"},
     "agent": {"actions", "domain"},
-    "actions": {"domain", "compose", "adapters"},
+    "actions": {"domain", "compose", "adapters", "recorder"},
     "compose": {"domain"},
     "adapters": {"domain"},
     "domain": set[str](),
@@ -33,6 +33,9 @@ DOORS = {
     "httpx": "adapters",
     "socket": "adapters",
     "ruamel": "adapters",
+    "av": "recorder",
+    "aiohttp": "recorder/sidecar",
+    "boto3": "recorder/upload",
 }
 PURE = ("domain", "compose")
 OUTSIDE = {"subprocess", "socket", "os", "time", "random", "shutil", "tempfile", "secrets", "urllib", "http"}

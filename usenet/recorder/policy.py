@@ -1,0 +1,33 @@
+"""How often a chunk is cut and how often it is made durable: presets, and by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Cut = Literal["frame", "time", "gop", "bytes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """A chunk ends at every frame, every `chunk_ms`, at every key frame or after `chunk_bytes`, and never exceeds them.
+
+    A crash of the process costs at most one unfinished chunk; a power cut at most `sync_ms` and one chunk.
+    """
+
+    cut: Cut = "time"
+    chunk_ms: int = 250
+    sync_ms: int = 1000
+    chunk_bytes: int = 4 << 20
+    index_every: int = 10  # the index is a cache: it is made durable with every tenth sync
+
+
+PRESETS = {
+    "evidence": Flush("frame", 250, 250),
+    "default": Flush("time", 250, 1000),
+    "hdd": Flush("time", 500, 2000),
+    "archive": Flush("time", 1000, 5000),
+}
+
+Recovery = Literal["strict", "skip", "align"]
+"""strict: up to the first damage. skip: all that is whole. align: as skip, and after a gap from the next key frame on."""
