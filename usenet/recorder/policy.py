@@ -30,4 +30,4 @@ PRESETS = {
 }
 
 Recovery = Literal["strict", "skip", "align"]
-"""strict: up to the first damage. skip: all that is whole. align: as skip, and after a gap from the next key frame on."""
+"""strict: up to the first damage. skip: all that is whole. align: as skip, and after a gap from the next key frame."""
