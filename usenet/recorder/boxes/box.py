@@ -14,13 +14,13 @@ _u32 = struct.Struct(">I")
 _u64 = struct.Struct(">Q")
 
 
-def box(kind: bytes, *payload: bytes) -> bytes:
+def box(kind: bytes, *payload: Buffer) -> bytes:
     """A whole box with a 32-bit size; ValueError from struct if it is too long for one."""
     body = b"".join(payload)
     return _u32.pack(8 + len(body)) + kind + body
 
 
-def full(kind: bytes, version: int, flags: int, *payload: bytes) -> bytes:
+def full(kind: bytes, version: int, flags: int, *payload: Buffer) -> bytes:
     """A box that begins with a version and 24 flags."""
     return box(kind, _u32.pack(version << 24 | flags), *payload)
 

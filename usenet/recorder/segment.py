@@ -1,0 +1,255 @@
+"""One segment while it is written: samples into chunks, chunks into the part, and what is durable."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import secrets
+import struct
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from . import commit as commits
+from . import finalise, fragment, index, policy
+from .commit import Commit
+from .errors import Full, Poisoned, RecorderError
+from .head import Head, reserve
+from .io import IO, Files
+from .lease import Lease
+from .movie import FTYP, init_moov
+from .pending import Pending
+from .scan import survey
+from .tracks import Movie, Track
+
+log = logging.getLogger("usenet.recorder.segment")
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_mdat = struct.Struct(">I4s")
+
+
+class Segment:
+    """Writes X.mp4.part, .index and .commit; `seal` makes X.mp4 of them. Safe to sync from another thread.
+
+    What `append` took is in the page cache when its chunk is cut, and on the drive when `sync` has returned for it.
+    """
+
+    def __init__(self, io: IO, path: str, head: Head, tracks: Sequence[Track], flush: policy.Flush) -> None:
+        self.path = path
+        self.flush = flush
+        self.head = head
+        self.seq = 0  # the last chunk that was written
+        self.durable = 0  # the last chunk that is on the drive
+        self.size = head.data_start
+        self.gaps = 0
+        self.poisoned = False
+        self._io = io
+        self._lock = threading.RLock()
+        self._pending = Pending(tracks, flush)
+        self._handles: dict[str, int] = {}
+        self._index_size = 0
+        self._syncs = 0
+        self._commit = Commit("recording", f"{head.nonce:016x}", head.reserve, Lease.mine(), asdict(flush))
+
+    @classmethod
+    def create(
+        cls,
+        path: str,
+        tracks: Sequence[Track],
+        *,
+        movie: Movie = Movie(),  # noqa: B008 - frozen
+        flush: policy.Flush = policy.PRESETS["default"],
+        seconds: float = 900,
+        io: IO | None = None,
+        nonce: int | None = None,
+    ) -> Segment:
+        """A new segment, durable to its name; `seconds` is its planned length, for the reserve in its head.
+
+        Full when the drive has no room for the head, FileExistsError when the name is taken; then nothing is left.
+        """
+        init = init_moov(movie, tracks)
+        room = reserve(tracks, seconds, flush.chunk_ms)
+        head = Head(init, room, secrets.randbits(64) if nonce is None else nonce)
+        segment = cls(io or Files(), path, head, tracks, flush)
+        segment._begin()
+        return segment
+
+    def _begin(self) -> None:
+        """Step 1 of the format: heads, then fsync of each, then of the directory. Only then is it "recording"."""
+        io, head = self._io, self.head
+        if io.exists(self.path):
+            raise FileExistsError(errno.EEXIST, "there is a segment of that name", self.path)
+        made: list[str] = []
+        try:
+            self._make("part", made)
+            if not io.lock(self._handles["part"]):
+                raise RecorderError(f"{self.path}.part was locked in the moment it was made")
+            io.allocate(self._handles["part"], 0, head.data_start)
+            io.pwrite(self._handles["part"], head.write(), 0)
+            self._make("index", made)
+            told = index.header(head.nonce, head.reserve, FTYP + head.init)
+            io.pwrite(self._handles["index"], told, 0)
+            self._index_size = len(told)
+            self._make("commit", made)
+            self._commit = commits.write(io, self._handles["commit"], self._commit)
+            for handle in self._handles.values():
+                io.sync(handle)
+            io.syncdir(_folder(self.path))
+        except OSError as error:
+            self._undo(made)
+            raise _sentence(error, self.path) from error
+
+    def _make(self, what: str, made: list[str]) -> None:
+        path = f"{self.path}.{what}"
+        self._handles[what] = self._io.open(path, "new")
+        made.append(path)
+
+    def _undo(self, made: list[str]) -> None:
+        self.close()
+        for path in reversed(made):
+            with contextlib.suppress(OSError):
+                self._io.unlink(path)
+
+    def append(
+        self, track: int, data: bytes, *, dts: int, cts: int = 0, duration: int = 0, sync: bool = True, wall_ns: int = 0
+    ) -> None:
+        """One sample; `cts` is presentation minus decode time. Cuts the chunk when the policy says so.
+
+        BadSample, and nothing is kept of it, when `dts` is not later than the track's last one or below 0.
+        """
+        with self._lock:
+            if self.poisoned:
+                raise Poisoned(f"{self.path}.part: the drive failed before this sample")
+            if self._pending.ends_before(track, sync):
+                self.cut()
+            self._pending.add(track, data, dts, cts, duration, sync, wall_ns)
+            if self._pending.full(track):
+                self.cut()
+
+    def gap(self, milliseconds: int, *, discontinuity: bool = False) -> None:
+        """Time that is missing before the next sample: what was pending is cut, the next chunk says so."""
+        with self._lock:
+            self.cut()
+            self._pending.gap(milliseconds, discontinuity)
+            self.gaps += 1
+
+    def cut(self) -> int:
+        """Write what is pending as one chunk; the number of the last chunk. Full or Poisoned when the drive fails."""
+        with self._lock:
+            if self._pending.empty or self.poisoned:
+                return self.seq
+            chunk, payload = self._pending.chunk(self.seq + 1, self.size, self.durable)
+            moof, length = fragment.write(chunk, self.head.nonce)
+            chunk = chunk._replace(moof_len=length)
+            data = b"".join((moof, _mdat.pack(8 + chunk.payload_len, b"mdat"), *payload))
+            try:
+                self._io.pwrite(self._handles["part"], data, self.size)
+            except OSError as error:
+                self._failed_write(error)
+            self._pending.clear()
+            self._journal(index.record(chunk))
+            self.seq, self.size = chunk.seq, chunk.end
+            return self.seq
+
+    def _failed_write(self, error: OSError) -> None:
+        """A full drive costs this chunk and leaves a whole file; any other failure poisons the segment."""
+        if error.errno in _NO_ROOM:
+            self._pending.clear()
+            with contextlib.suppress(OSError):
+                self._io.truncate(self._handles["part"], self.size)
+        else:
+            self._poison()
+        raise _sentence(error, self.path + ".part") from error
+
+    def _journal(self, record: bytes) -> None:
+        """The index is a cache: when it can't be written it is let go, and recovery reads the part instead."""
+        if "index" not in self._handles:
+            return
+        try:
+            self._io.pwrite(self._handles["index"], record, self._index_size)
+            self._index_size += len(record)
+        except OSError as error:
+            log.warning("%s.index can't be written, recording goes on without it: %s", self.path, error)
+            with contextlib.suppress(OSError):
+                self._io.close(self._handles.pop("index"))
+
+    def sync(self) -> int:
+        """Everything that was cut is on the drive when this returns: the number of its last chunk.
+
+        A failing fsync is never tried again: the kernel may have dropped the pages. The segment is poisoned.
+        """
+        with self._lock:
+            upto, part, beside = self.seq, self._handles.get("part"), self._handles.get("index")
+            if part is None or self.poisoned or upto == self.durable:
+                return self.durable
+            self._syncs += 1
+            too = beside is not None and self._syncs % self.flush.index_every == 0
+        try:
+            self._io.sync(part)
+        except OSError as error:
+            with self._lock:
+                self._poison()
+            raise _sentence(error, self.path + ".part", full=False) from error
+        with self._lock:
+            self.durable = max(self.durable, upto)
+        if too and beside is not None:
+            with contextlib.suppress(OSError):
+                self._io.sync(beside)
+        return upto
+
+    def _poison(self) -> None:
+        self.poisoned = True
+        self._commit = replace(self._commit, state="poisoned", poison_from=self.durable + 1)
+        with contextlib.suppress(OSError):
+            self._commit = commits.write(self._io, self._handles["commit"], self._commit)
+            self._io.sync(self._handles["commit"])
+
+    def seal(self) -> Path:
+        """Finish: X.mp4 is there, durable and progressive, when this returns. Afterwards nothing can be appended.
+
+        Full when the drive is full and the reserve too small: the part then plays as it is, `recover` finishes it.
+        """
+        with self._lock:
+            with contextlib.suppress(Full):
+                self.cut()
+            if self.poisoned:
+                raise Poisoned(f"{self.path}.part: the drive failed; see: usenet recorder recover")
+            upto = self.sync()
+            try:
+                self._commit = commits.write(self._io, self._handles["commit"], replace(self._commit, state="sealing"))
+                found = survey(self._io, self._handles["part"], self.head, self._records(), trusted=upto)
+                return finalise.finish(self._io, self._handles["part"], self.path, self.head, found)
+            except OSError as error:
+                raise _sentence(error, self.path) from error
+            finally:
+                self.close()
+
+    def _records(self) -> bytes:
+        beside = self._handles.get("index")
+        return b"" if beside is None else self._io.pread(beside, self._index_size, 0)
+
+    def close(self) -> None:
+        """Let go of the files as they are: what is pending is lost, what was cut is found by `recover`."""
+        with self._lock:
+            for handle in self._handles.values():
+                with contextlib.suppress(OSError):
+                    self._io.close(handle)
+            self._handles.clear()
+
+
+def _folder(path: str) -> str:
+    return str(Path(path).parent)
+
+
+def _sentence(error: OSError, path: str, *, full: bool = True) -> Exception:
+    if isinstance(error, FileExistsError):
+        return error
+    if full and error.errno in _NO_ROOM:
+        return Full(
+            f"{path}: no room left on the drive", hint="make room, or set a disk budget that evicts old segments"
+        )
+    return Poisoned(
+        f"{path}: the drive does not keep what it is given: {error.strerror}", hint="look at: dmesg, smartctl"
+    )
