@@ -8,6 +8,7 @@ import logging
 import secrets
 import struct
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -43,8 +44,8 @@ class Segment:
         self.seq = 0  # the last chunk that was written
         self.durable = 0  # the last chunk that is on the drive
         self.size = head.data_start
-        self.gaps = 0
         self.poisoned = False
+        self.dirty_since = 0.0  # monotonic time of the oldest sample that is not durable
         self._io = io
         self._lock = threading.RLock()
         self._pending = Pending(tracks, flush)
@@ -52,6 +53,21 @@ class Segment:
         self._index_size = 0
         self._syncs = 0
         self._commit = Commit("recording", f"{head.nonce:016x}", head.reserve, Lease.mine(), asdict(flush))
+
+    @property
+    def pending(self) -> bool:
+        """Whether there are samples that are not in a chunk yet."""
+        return not self._pending.empty
+
+    @property
+    def clean(self) -> bool:
+        """Whether a power cut now would take nothing."""
+        return self._pending.empty and self.seq == self.durable
+
+    @property
+    def reserve_left(self) -> float:
+        """The share of the reserve that the final moov would leave, by a guess that is a little too low."""
+        return max(0.0, 1 - self._index_size / max(self.head.room, 1))
 
     @classmethod
     def create(
@@ -124,6 +140,8 @@ class Segment:
                 raise Poisoned(f"{self.path}.part: the drive failed before this sample")
             if self._pending.ends_before(track, sync):
                 self.cut()
+            if self.clean:
+                self.dirty_since = time.monotonic()
             self._pending.add(track, data, dts, cts, duration, sync, wall_ns)
             if self._pending.full(track):
                 self.cut()
@@ -133,7 +151,6 @@ class Segment:
         with self._lock:
             self.cut()
             self._pending.gap(milliseconds, discontinuity)
-            self.gaps += 1
 
     def cut(self) -> int:
         """Write what is pending as one chunk; the number of the last chunk. Full or Poisoned when the drive fails."""
@@ -186,6 +203,7 @@ class Segment:
                 return self.durable
             self._syncs += 1
             too = beside is not None and self._syncs % self.flush.index_every == 0
+        begun = time.monotonic()
         try:
             self._io.sync(part)
         except OSError as error:
@@ -194,6 +212,7 @@ class Segment:
             raise _sentence(error, self.path + ".part", full=False) from error
         with self._lock:
             self.durable = max(self.durable, upto)
+            self.dirty_since = begun  # what came while it ran
         if too and beside is not None:
             with contextlib.suppress(OSError):
                 self._io.sync(beside)

@@ -1,0 +1,252 @@
+"""A recorder: samples of one source in, one finished file after another out."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from . import policy
+from .errors import Full, Poisoned, RecorderError
+from .flusher import Coordinator
+from .io import IO, Files
+from .segment import Segment
+from .timeline import Placed, Timeline
+from .tracks import Movie, Sample, Track
+
+log = logging.getLogger("usenet.recorder")
+
+
+@dataclass(frozen=True, slots=True)
+class Rotate:
+    """A new segment begins at the first key frame after this long, or this many bytes."""
+
+    seconds: float = 900
+    bytes: int = 4 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderStatus:
+    """How it goes now. `durable_lag_s`: how much of what was written a power cut would take now."""
+
+    segment: Path | None
+    seq: int = 0
+    durable_seq: int = 0
+    durable_lag_s: float = 0.0
+    bytes: int = 0
+    segments: int = 0
+    samples: int = 0
+    skipped: int = 0
+    gaps: int = 0
+    gap_ms: int = 0
+    fsync_p99_ms: float = 0.0
+    reserve_left: float = 1.0
+
+
+class Recorder:
+    """Writes segments into `directory`; each is a plain MP4 when it is finished, and plays while it is not.
+
+    A segment begins with a key frame of the first video track (or any sample of the first track): what comes before
+    is skipped and counted. `before_segment` may raise to say that nothing must be written there now. Finished files
+    are told to `on_finished`; a segment that could not be finished to `on_error`, with its path. One thread writes.
+    """
+
+    def __init__(  # noqa: PLR0913 - all have a default
+        self,
+        directory: Path | str,
+        tracks: Sequence[Track],
+        *,
+        movie: Movie = Movie(),  # noqa: B008 - frozen
+        flush: policy.Flush = policy.PRESETS["default"],
+        rotate: Rotate = Rotate(),
+        io: IO | None = None,
+        coordinator: Coordinator | None = None,
+        clock: Callable[[], int] = time.time_ns,
+        before_segment: Callable[[Path], None] = lambda _: None,
+        on_started: Callable[[Path], None] = lambda _: None,
+        on_finished: Callable[[Path], None] = lambda _: None,
+        on_error: Callable[[Path, RecorderError], None] = lambda *_: None,
+    ) -> None:
+        if not tracks:
+            raise RecorderError("a recorder needs at least one track", code=3)
+        self.directory = Path(directory)
+        self.finished: list[Path] = []
+        self._movie, self._flush, self._rotate = movie, flush, rotate
+        self._io = io or Files()
+        self._own = coordinator is None
+        self._coordinator = coordinator or Coordinator()
+        self._clock = clock
+        self._before_segment, self._on_started = before_segment, on_started
+        self._on_finished, self._on_error = on_finished, on_error
+        self._lock = threading.RLock()
+        self._sealing = ThreadPoolExecutor(1, thread_name_prefix="seal")
+        self._segment: Segment | None = None
+        self._timeline = Timeline(tracks)
+        self._settle(tracks)
+        self._recording = uuid.uuid4().hex
+        self._due = False
+        self._status = RecorderStatus(None)
+
+    def _settle(self, tracks: Sequence[Track]) -> None:
+        self._tracks = tuple(tracks)
+        self._main = next((track for track in tracks if track.kind == "video"), tracks[0])
+
+    @property
+    def status(self) -> RecorderStatus:
+        """Cheap; may be asked from any thread."""
+        segment = self._segment
+        status = replace(self._status, fsync_p99_ms=self._coordinator.fsync_p99_ms)
+        if segment is None:
+            return status
+        lag = 0.0 if segment.clean else time.monotonic() - segment.dirty_since
+        return replace(
+            status,
+            segment=Path(segment.path),
+            seq=segment.seq,
+            durable_seq=segment.durable,
+            durable_lag_s=lag,
+            bytes=segment.size,
+            reserve_left=segment.reserve_left,
+        )
+
+    def write(self, sample: Sample) -> None:
+        """Take one sample. BadSample: it can't be in a file. Full, Poisoned: the segment has ended, see the class.
+
+        After Full the segment that ended was finished; after Poisoned it waits for `recover`. The next key frame tries
+        a new segment.
+        """
+        with self._lock:
+            begins = sample.track == self._main.id and sample.sync
+            if self._segment is None or self._due:
+                if begins:
+                    self._timeline.rebase()
+                elif self._segment is None:
+                    self._count(skipped=1)
+                    return
+            placed = self._timeline.place(sample, self._clock())
+            if self._segment is not None and (placed.roll or (begins and self._due)):
+                self._end()
+                if not begins:
+                    self._count(skipped=1)
+                    return
+            self._take(placed)
+
+    def _take(self, placed: Placed) -> None:
+        segment = self._segment or self._begin(placed)
+        try:
+            if (placed.gap_ms or placed.discontinuity) and segment.seq + segment.pending:
+                segment.gap(placed.gap_ms, discontinuity=placed.discontinuity)
+            if placed.gap_ms:
+                self._count(gaps=1, gap_ms=placed.gap_ms)
+            segment.append(
+                placed.track,
+                placed.data,
+                dts=placed.dts,
+                cts=placed.cts,
+                duration=placed.duration,
+                sync=placed.sync,
+                wall_ns=placed.wall_ns,
+            )
+        except (Full, Poisoned):
+            self._end()
+            raise
+        self._count(samples=1)
+        if placed.track == self._main.id:
+            self._due = self._due or self._is_due(segment, placed.dts)
+
+    def _is_due(self, segment: Segment, dts: int) -> bool:
+        return dts >= self._rotate.seconds * self._main.timescale or segment.size >= self._rotate.bytes
+
+    def _begin(self, placed: Placed) -> Segment:
+        self._before_segment(self.directory)
+        number = self._status.segments + 1
+        tags = (("usenet.recording", self._recording), ("usenet.segment", str(number)))
+        movie = replace(self._movie, created_ns=placed.wall_ns, tags=(*self._movie.tags, *tags))
+        segment = Segment.create(
+            self._free_name(placed.wall_ns),
+            self._tracks,
+            movie=movie,
+            flush=self._flush,
+            seconds=self._rotate.seconds,
+            io=self._io,
+        )
+        self._segment, self._due = segment, False
+        self._coordinator.add(segment, self._failed)
+        self._count(segments=1)
+        self._on_started(Path(segment.path))
+        return segment
+
+    def _free_name(self, wall_ns: int) -> str:
+        """By the time of the first sample, UTC; a number behind it where a clock that was set back gives it twice."""
+        when = datetime.fromtimestamp(wall_ns // 1_000_000 / 1000, UTC)
+        stem = f"{when:%Y%m%dT%H%M%S}.{wall_ns // 1_000_000 % 1000:03d}Z"
+        number = 1
+        while True:
+            path = str(self.directory / (f"{stem}-{number}.mp4" if number > 1 else f"{stem}.mp4"))
+            if not any(self._io.exists(path + end) for end in ("", ".part", ".index", ".commit")):
+                return path
+            number += 1
+
+    def _failed(self, segment: Segment, error: RecorderError) -> None:
+        """Called by the coordinator: the next sample finds the segment poisoned, or ended here by a full drive."""
+        if isinstance(error, Full):
+            with self._lock:
+                if segment is self._segment:
+                    self._end()
+        self._on_error(Path(segment.path), error)
+
+    def _end(self) -> None:
+        """The segment takes no more; it is finished in the background, in the order of the segments."""
+        segment, self._segment = self._segment, None
+        if segment is not None:
+            self._sealing.submit(self._seal, segment)
+
+    def _seal(self, segment: Segment) -> None:
+        self._coordinator.remove(segment)
+        try:
+            path = segment.seal()
+        except RecorderError as error:
+            segment.close()
+            log.error("%s", error)
+            self._on_error(Path(segment.path), error)
+        else:
+            self.finished.append(path)
+            self._on_finished(path)
+
+    def gap(self, milliseconds: int, reason: str) -> None:
+        """The source was away for so long: it is recorded as a gap before the next sample."""
+        with self._lock:
+            log.info("%s: nothing came for %.1f s: %s", self.directory, milliseconds / 1000, reason)
+            self._timeline.absent(milliseconds)
+
+    def retrack(self, tracks: Sequence[Track]) -> None:
+        """Other tracks or codec settings from now on: the next key frame begins a new segment of the same recording."""
+        with self._lock:
+            self._end()
+            self._settle(tracks)
+            self._timeline.retrack(tracks)
+
+    def roll(self) -> None:
+        """Begin a new segment at the next key frame."""
+        with self._lock:
+            self._due = True
+
+    def close(self) -> list[Path]:
+        """Finish what is being written, and wait for it. The finished files of this recorder, in order."""
+        with self._lock:
+            self._end()
+        self._sealing.shutdown()
+        if self._own:
+            with contextlib.suppress(RuntimeError):
+                self._coordinator.close()
+        return list(self.finished)
+
+    def _count(self, **more: int) -> None:
+        self._status = replace(self._status, **{name: getattr(self._status, name) + by for name, by in more.items()})
