@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from .boxes.box import Buffer
 from .errors import Damaged
-from .fragment import Chunk, Run
+from .fragment import SOME_SYNC, Chunk, Run
 
 VERSION: Final = 1
 MAGIC: Final = b"RIDX"
@@ -113,18 +113,25 @@ def records(data: memoryview, at: int, off: int, seq: int = 1) -> Iterator[tuple
         at, seq, off = end, seq + 1, found.end
 
 
-def runs(data: Buffer, at: int, found: Record) -> Iterator[Run]:
+def runs(data: memoryview, at: int, found: Record) -> list[Run]:
     """The runs of the record that begins at `at`; its CRC was right."""
+    out = []
     at += _record.size
     for _ in range(found.tracks):
         track, count, base, bits, delta = _run.unpack_from(data, at)
         at += _run.size
+        end = at + 4 * count
+        sizes, at = data[at:end].tobytes(), end
+        if bits < SOME_SYNC:  # no other column: the usual run
+            out.append(Run(track, base, count, delta, sizes, b"", b"", bits))
+            continue
         columns = []
-        for length in (4 * count, 4 * count * bool(bits & 4), 4 * count * bool(bits & 8), _marks(bits & 3, count)):
-            columns.append(bytes(data[at : at + length]))
+        for length in (
+            4 * count * bool(bits & 4),
+            4 * count * bool(bits & 8),
+            (bits & 3 == SOME_SYNC) * -(-count // 8),
+        ):
+            columns.append(data[at : at + length].tobytes())
             at += length
-        yield Run(track, base, count, delta, columns[0], columns[1], columns[2], bits & 3, columns[3])
-
-
-def _marks(sync: int, count: int) -> int:
-    return (count + 7) // 8 if sync == 3 else 0
+        out.append(Run(track, base, count, delta, sizes, columns[0], columns[1], bits & 3, columns[2]))
+    return out

@@ -206,7 +206,7 @@ class _Sink:
         self._seq = row.seq
         self._over = self._over or self._policy == "strict"
 
-    def keep(self, row: index.Record, runs: Iterator[Run]) -> None:
+    def keep(self, row: index.Record, runs: Sequence[Run]) -> None:
         found = self._found
         if row.seq != self._seq + 1:
             self.dropped += row.seq - self._seq - 1
@@ -218,14 +218,15 @@ class _Sink:
             self.dropped += 1
             return
         found.wall_ns = found.wall_ns or row.wall_ns
-        self._gaps(row, taken := list(runs))
+        self._gaps(row, runs)
         found.kept += 1
         found.bytes_kept += row.payload_len
         off = row.off + row.moof_len + 8
-        for run in taken:
-            length = run.length
+        for run in runs[:-1]:
             self._add(off, run)
-            off += length
+            off += run.length
+        if runs:
+            self._add(off, runs[-1])
 
     def _add(self, off: int, run: Run) -> None:
         if run.track in self._wait:
