@@ -1,0 +1,43 @@
+"""Stories of a recovery itself: a drive on which a chunk in the middle was lost is recovered, and the power fails."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from usenet.recorder.policy import Recovery
+from usenet.recorder.recover import recover
+
+from .invariants import media
+from .memory import MemIO
+from .states import Drive
+from .workloads import DIRECTORY, Promise, Script, Story, play
+
+NAMES = tuple(f"again-{policy}" for policy in get_args(Recovery))
+SCRIPT = Script("again", chunks=6, per_sync=2, audio=True, seal=False)
+PATH = f"{DIRECTORY}/0.mp4"
+
+
+def story(name: str) -> Story:
+    """Chunks 1 and 2 are durable, of 3 a sector was lost; 4 to 6 are whole. What a recovery makes of it is true."""
+    policy: Recovery = name.removeprefix("again-")  # type: ignore[assignment]
+    told = play(SCRIPT)
+    files = _damaged(told)
+    io = MemIO(files)
+    recover(PATH + ".part", policy=policy, io=io)
+    got = media(io.files(), told)[PATH]
+    durable = {track: len(samples) // 3 for track, samples in told.submitted[PATH].items()}
+    made = Story(name, files, io.log, {PATH: got}, [(0, PATH, Promise(durable))], {PATH: got}, policy)
+    made.promises.append((len(io.log), PATH, Promise({track: len(samples) for track, samples in got.items()}, True)))
+    return made
+
+
+def _damaged(told: Story) -> dict[str, bytes]:
+    """All that was written, but the last sector of the third chunk."""
+    drive = Drive({}, 64)
+    for op in told.log:
+        drive.feed(op)
+    files = drive.content(drive.kept())
+    part = bytearray(files[PATH + ".part"])
+    fourth = [at for at in range(len(part)) if part.startswith(b"moof", at)][3] - 4
+    part[fourth - 64 : fourth] = bytes(64)
+    return files | {PATH + ".part": bytes(part)}
