@@ -40,7 +40,10 @@ def test_configuration_lies_below_the_stack_directory() -> None:
         ({"data": "write", "media": "read"}, [("/pool", "/data", False), ("/pool/media", "/data/media", True)]),
         ({"downloads": "torrents"}, [("/pool/torrents", "/data/torrents", False)]),
         ({"downloads": "usenet"}, [("/pool/usenet", "/data/usenet", False)]),
-        ({"recordings": "write"}, [("/pool/recordings", "/data/recordings", False)]),
+        (
+            {"recordings": "write"},
+            [("/pool/drives", "/data/drives", False), ("/pool/recordings", "/data/recordings", False)],
+        ),
         ({"scratch": "/tmp/work"}, [("/srv/u/config/thing/scratch", "/tmp/work", False)]),
         ({"binds": {"/sys": "/host/sys"}}, [("/sys", "/host/sys", True)]),
     ],

@@ -67,6 +67,23 @@ def test_rights_of_group_and_others_do_not_count(tmp_path: Path) -> None:
     assert recipes.reference(made) == before
 
 
+def test_the_program_that_goes_into_an_image_is_part_of_its_name(tmp_path: Path) -> None:
+    made, program = recipe(tmp_path), tmp_path / "program"
+    (program / "__pycache__").mkdir(parents=True)
+    (program / "main.py").write_text("1\n")
+    before = recipes.reference(made, program)
+    (program / "__pycache__" / "main.pyc").write_text("compiled")
+    assert recipes.reference(made, program) == before
+    (program / "main.py").write_text("2\n")
+    assert recipes.reference(made, program) != before
+
+
+def test_the_recorder_is_built_from_its_own_room_and_nothing_else() -> None:
+    assert (recipes.context("recorder") / "recorder.py").is_file()
+    assert recipes.directory("recorder") != recipes.context("recorder")
+    assert recipes.context("aria2") == recipes.directory("aria2")
+
+
 def test_a_service_without_recipe_is_told_which_there_are() -> None:
     with pytest.raises(ValidationError, match="no recipe to make an image of sonarr") as failure:
         recipes.built_reference("sonarr")

@@ -63,7 +63,9 @@ def build_command(name: str, *, tag: str, base: str, fresh: bool = False) -> lis
     command = ["docker", "build", "--tag", tag, "--build-arg", f"BASE={base}", *(["--no-cache"] if fresh else [])]
     for proxy in _PROXIES:
         command += ["--build-arg", proxy] if os.environ.get(proxy) else []
-    return [*command, *_build_secrets(), str(recipes.directory(name))]
+    recipe, context = recipes.directory(name), recipes.context(name)
+    command += ["--file", str(recipe / "Dockerfile")] if context != recipe else []
+    return [*command, *_build_secrets(), str(context)]
 
 
 def _build_secrets() -> list[str]:

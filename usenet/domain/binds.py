@@ -55,7 +55,7 @@ def binds(
 
 def sees_drives(service: Service) -> bool:
     """Whether what is mounted below <data>/drives appears inside the service."""
-    return bool(service.wants.data or service.wants.media)
+    return bool(service.wants.data or service.wants.media or service.wants.recordings)
 
 
 def _of_the_host(service: Service, host: Host) -> Iterator[Bind]:
@@ -71,7 +71,7 @@ def _data(service: Service, data: str, propagation: str, access: str | None) -> 
     parts = (
         ("", wants.data),
         ("media", wants.media),
-        ("drives", None if wants.data else wants.media),
+        ("drives", None if wants.data else wants.media or wants.recordings),
         (wants.downloads or "", "write" if wants.downloads else None),
         ("recordings", wants.recordings),
     )
