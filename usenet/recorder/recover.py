@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from . import commit as commits
-from . import finalise, head, index
-from .boxes.box import boxes
+from . import finalise, head, index, sealed
 from .commit import Commit
 from .errors import Busy, Damaged, Poisoned, RecorderError
-from .head import FLIP, GUARD, Head
+from .head import FLIP, MDAT, Head
 from .io import IO, Files
 from .policy import Recovery
 from .scan import Gap, Survey, read_head, survey
@@ -70,11 +69,12 @@ def _recover(io: IO, name: str, policy: Recovery, deep: bool) -> Report:
         poisoned = said is not None and said.state == "poisoned"
         if poisoned:
             io.forget(part)
-        start = read_head(io, part)
-        if _sealed(io, part, start):
+        deep = deep or poisoned
+        at = sealed.moov_at(io, part, read_head(io, part))
+        if at is not None and not (deep and _reopened(io, part, name, policy, at)):
             io.sync(part)
             return Report(Path(name), finalise.settle(io, name), "finished", "it was finished but for its name")
-        return _live(io, part, name, start, policy, deep or poisoned)
+        return _live(io, part, name, read_head(io, part), policy, deep)
     finally:
         io.close(part)
 
@@ -109,23 +109,22 @@ def _journal(io: IO, name: str) -> bytes:
     return b""
 
 
-def _sealed(io: IO, part: int, start: bytes) -> bool:
-    """Whether the flip has happened, told by more than its four letters: the moov that it promises is there."""
-    with contextlib.suppress(Damaged):
-        life = head.life(start)
-        size, at = io.size(part), FLIP
-        if life == "sealed-head":
-            at += int.from_bytes(start[FLIP : FLIP + 4], "big")
-        elif life == "sealed-tail":
-            at += int.from_bytes(start[FLIP + 8 : FLIP + 16], "big")
-        else:
-            return False
-        if at + GUARD > size:
-            return False
-        length = int.from_bytes(io.pread(part, 4, at), "big")
-        moov = io.pread(part, length, at) if length <= size - at else b""
-        return [box.kind for box in boxes(moov)][:1] == [b"moov"]
-    return False
+def _reopened(io: IO, part: int, name: str, policy: Recovery, at: int) -> bool:
+    """Whether the moov at `at` is another than the chunks make; the part is live again then, to be finished anew."""
+    journal = _journal(io, name)
+    try:
+        told = sealed.live(io, part)
+    except Damaged:
+        again = _from_index(journal)
+        if again is None:
+            raise
+        told = again
+    found = survey(io, part, told, journal, policy=policy, deep=True)
+    if sealed.true(io, part, told, found, at):
+        return False
+    io.pwrite(part, told.init[:MDAT], FLIP)
+    io.sync(part)
+    return True
 
 
 def _live(io: IO, part: int, name: str, start: bytes, policy: Recovery, deep: bool) -> Report:
