@@ -8,6 +8,7 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
+from . import told
 from .boxes.box import Buffer, box, boxes, find, full
 from .errors import Damaged
 from .tables import Table
@@ -31,7 +32,7 @@ def init_moov(movie: Movie, tracks: Sequence[Track]) -> bytes:
     mvhd = full(b"mvhd", 1, 0, head, _MATRIX, bytes(24), _u32.pack(max(track.id for track in tracks) + 1))
     trex = [full(b"trex", 0, 0, struct.pack(">5I", track.id, 1, 0, 0, 0)) for track in tracks]
     traks = [_trak(track, created) for track in tracks]
-    return box(b"moov", mvhd, *traks, box(b"mvex", *trex), *_told(movie))
+    return box(b"moov", mvhd, *traks, box(b"mvex", *trex), *told.write(movie))
 
 
 def _timescale(tracks: Sequence[Track]) -> int:
@@ -70,35 +71,6 @@ def _language(code: str) -> int:
     """ISO 639-2 in three times five bits."""
     letters = code if len(code) == 3 and code.isascii() and code.islower() and code.isalpha() else "und"
     return sum((ord(letter) - 0x60) << shift for letter, shift in zip(letters, (10, 5, 0), strict=True))
-
-
-def _told(movie: Movie) -> list[bytes]:
-    """Title and tags as QuickTime metadata keys, title and place once more where older readers look for them."""
-    pairs = [("title", movie.title)] * bool(movie.title) + list(movie.tags)
-    udta = []
-    if movie.title:
-        udta.append(_itunes(movie.title))
-    if movie.location:
-        place = movie.location.encode()
-        udta.append(box(b"\xa9xyz", struct.pack(">HH", len(place), 0x15C7), place))
-    out = [box(b"udta", *udta)] if udta else []
-    return [*out, _keys(pairs)] if pairs else out
-
-
-def _itunes(title: str) -> bytes:
-    hdlr = full(b"hdlr", 0, 0, bytes(4), b"mdir", b"appl", bytes(8), b"\0")
-    data = box(b"data", struct.pack(">II", 1, 0), title.encode())
-    return full(b"meta", 0, 0, hdlr, box(b"ilst", box(b"\xa9nam", data)))
-
-
-def _keys(pairs: list[tuple[str, str]]) -> bytes:
-    hdlr = full(b"hdlr", 0, 0, bytes(4), b"mdta", bytes(12), b"\0")
-    keys = full(b"keys", 0, 0, _u32.pack(len(pairs)), *(box(b"mdta", key.encode()) for key, _ in pairs))
-    values = [
-        box(_u32.pack(at), box(b"data", struct.pack(">II", 1, 0), value.encode()))
-        for at, (_, value) in enumerate(pairs, 1)
-    ]
-    return full(b"meta", 0, 0, hdlr, keys, box(b"ilst", *values))
 
 
 def track_ids(init: Buffer) -> list[tuple[int, int]]:

@@ -1,0 +1,343 @@
+"""A segment from its first sample to a finished file, and every way in which it ends otherwise."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from usenet.recorder import commit as commits
+from usenet.recorder import index, told
+from usenet.recorder.boxes.box import boxes
+from usenet.recorder.errors import BadSample, Busy, Full, Poisoned
+from usenet.recorder.head import FLIP, life
+from usenet.recorder.io import Files
+from usenet.recorder.policy import PRESETS, Flush
+from usenet.recorder.recover import recover, recover_all
+from usenet.recorder.scan import hop
+from usenet.recorder.segment import Segment
+from usenet.recorder.tracks import Movie
+
+from .takes import TRACKS, by_track, give, held, takes
+
+
+def segment(path: Path, **more: object) -> Segment:
+    return Segment.create(str(path), TRACKS, seconds=10, **more)  # type: ignore[arg-type]
+
+
+def crashed(path: Path, seconds: float = 4, **more: object) -> None:
+    """A segment whose recorder died: nothing was pending, nothing was said."""
+    broken = segment(path, **more)
+    give(broken, takes(seconds))
+    broken.cut()
+    broken.close()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_what_goes_in_comes_out_while_it_records_and_when_it_is_finished(tmp_path: Path, preset: str) -> None:
+    path = tmp_path / "x.mp4"
+    given = list(takes(4))
+    live = segment(path, flush=PRESETS[preset])
+    give(live, given)
+    live.cut()
+    assert held(tmp_path / "x.mp4.part") == by_track(given)
+    assert live.seal() == path
+    assert held(path) == by_track(given)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.mp4"]
+
+
+def test_a_finished_file_begins_with_its_moov(tmp_path: Path) -> None:
+    done = segment(tmp_path / "x.mp4")
+    give(done, takes(2))
+    data = done.seal().read_bytes()
+    assert life(data[:64]) == "sealed-head"
+    free = int.from_bytes(data[FLIP : FLIP + 4], "big")
+    assert data[FLIP + free + 4 : FLIP + free + 8] == b"moov"
+
+
+def test_a_moov_that_outgrew_its_reserve_goes_to_the_end(tmp_path: Path) -> None:
+    given = list(takes(40))
+    done = Segment.create(str(tmp_path / "x.mp4"), TRACKS, seconds=0.1, flush=PRESETS["evidence"])
+    give(done, given)
+    path = done.seal()
+    assert life(path.read_bytes()[:64]) == "sealed-tail"
+    assert held(path) == by_track(given)
+
+
+def test_after_a_crash_everything_that_was_cut_is_in_the_file(tmp_path: Path) -> None:
+    crashed(tmp_path / "x.mp4")
+    report = recover(tmp_path / "x.mp4.part")
+    assert (report.state, report.chunks_dropped, report.index_used) == ("finished", 0, True)
+    assert held(tmp_path / "x.mp4") == by_track(list(takes(4)))
+
+
+@pytest.mark.parametrize("gone", [["index"], ["commit"], ["index", "commit"]])
+def test_index_and_commit_are_not_needed(tmp_path: Path, gone: list[str]) -> None:
+    for name in ("x.mp4", "y.mp4"):
+        crashed(tmp_path / name, nonce=7)
+    for end in gone:
+        (tmp_path / f"x.mp4.{end}").unlink()
+    first, second = recover(tmp_path / "x.mp4"), recover(tmp_path / "y.mp4")
+    assert first.chunks_kept == second.chunks_kept
+    assert (tmp_path / "x.mp4").read_bytes() == (tmp_path / "y.mp4").read_bytes()
+
+
+def test_the_index_is_a_function_of_the_part(tmp_path: Path) -> None:
+    crashed(tmp_path / "x.mp4")
+    told = (tmp_path / "x.mp4.index").read_bytes()
+    said = index.read_header(told)
+    io = Files()
+    part = io.open(str(tmp_path / "x.mp4.part"), "read")
+    start = FLIP + len(said.head) - FLIP + said.reserve
+    chunks = list(hop(io, part, start, io.size(part), said.nonce, 0))
+    io.close(part)
+    assert b"".join(index.record(chunk) for chunk in chunks) == told[said.length :]
+
+
+def damage(path: Path, at: int, data: bytes = b"\xff\x00\xff\x00") -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(data)
+
+
+def chunk_offsets(path: Path) -> list[index.Record]:
+    told = memoryview((path.parent / f"{path.name}.index").read_bytes())
+    said = index.read_header(told)
+    return [row for _, row in index.records(told, said.length, len(said.head) + said.reserve)]
+
+
+@pytest.mark.parametrize(
+    ("policy", "kept", "first_after"),
+    [("strict", 7, None), ("skip", 15, False), ("align", 15, True)],
+)
+def test_a_damaged_chunk_costs_what_the_policy_says(
+    tmp_path: Path, policy: str, kept: int, first_after: bool | None
+) -> None:
+    path = tmp_path / "x.mp4"
+    crashed(path)
+    row = chunk_offsets(path)[7]
+    damage(tmp_path / "x.mp4.part", row.off + row.moof_len + 20)
+    report = recover(path, policy=policy)  # type: ignore[arg-type]
+    assert (report.chunks_kept, report.chunks_dropped) == (kept, 16 - kept)
+    after = [take for take in held(path) if take.track == 1 and take.dts >= 8 * 8 * 3000 - 3000]
+    assert (after[0].sync if after else None) is first_after
+    assert set(held(path)) <= set(takes(4))
+    if policy != "strict":
+        assert len(report.gaps) == 1
+        assert report.gaps[0].lost
+        assert 200 <= report.gaps[0].ms <= 300
+
+
+def test_a_damaged_header_without_an_index_is_found_behind(tmp_path: Path) -> None:
+    path = tmp_path / "x.mp4"
+    crashed(path)
+    damage(tmp_path / "x.mp4.part", chunk_offsets(path)[5].off + 4)
+    (tmp_path / "x.mp4.index").unlink()
+    report = recover(path)
+    assert (report.chunks_kept, report.chunks_dropped) == (15, 1)
+
+
+def test_a_torn_head_is_made_again_from_the_index(tmp_path: Path) -> None:
+    path = tmp_path / "x.mp4"
+    crashed(path)
+    damage(tmp_path / "x.mp4.part", 40, bytes(300))
+    assert recover(path).chunks_kept == 16
+    assert held(path) == by_track(list(takes(4)))
+
+
+def test_a_torn_head_without_an_index_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "x.mp4"
+    crashed(path)
+    (tmp_path / "x.mp4.index").unlink()
+    damage(tmp_path / "x.mp4.part", 40, bytes(300))
+    before = (tmp_path / "x.mp4.part").read_bytes()
+    report = recover(path)
+    assert report.state == "kept"
+    assert "no index" in report.reason
+    assert (tmp_path / "x.mp4.part").read_bytes() == before
+
+
+def test_what_was_durable_is_believed_and_the_rest_is_checked(tmp_path: Path) -> None:
+    path = tmp_path / "x.mp4"
+    broken = segment(path)
+    for take in takes(4):
+        give(broken, [take])
+        if broken.seq == 10 and broken.durable == 0:
+            broken.sync()
+    broken.close()
+    row = chunk_offsets(path)[3]
+    damage(tmp_path / "x.mp4.part", row.off + row.moof_len + 20)
+    copy = tmp_path / "deep"
+    copy.mkdir()
+    for end in ("part", "index", "commit"):
+        (copy / f"x.mp4.{end}").write_bytes((tmp_path / f"x.mp4.{end}").read_bytes())
+    assert recover(path).chunks_dropped == 0
+    assert recover(copy / "x.mp4", deep=True).chunks_dropped == 1
+
+
+def test_a_segment_without_samples_leaves_nothing(tmp_path: Path) -> None:
+    segment(tmp_path / "x.mp4").close()
+    assert recover(tmp_path / "x.mp4").state == "nothing"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_segment_that_is_written_is_left_alone(tmp_path: Path) -> None:
+    live = segment(tmp_path / "x.mp4")
+    give(live, takes(1))
+    with pytest.raises(Busy):
+        recover(tmp_path / "x.mp4")
+    assert recover_all(tmp_path) == []
+    live.seal()
+
+
+def test_a_name_that_is_taken_is_never_written_over(tmp_path: Path) -> None:
+    (tmp_path / "x.mp4").write_bytes(b"mine")
+    with pytest.raises(FileExistsError):
+        segment(tmp_path / "x.mp4")
+    crashed(tmp_path / "y.mp4")
+    (tmp_path / "y.mp4").write_bytes(b"mine")
+    with pytest.raises(Busy, match="there already"):
+        recover(tmp_path / "y.mp4")
+    assert (tmp_path / "y.mp4").read_bytes() == b"mine"
+    (tmp_path / "y.mp4").unlink()
+    assert recover(tmp_path / "y.mp4").state == "finished"
+    assert held(tmp_path / "y.mp4") == by_track(list(takes(4)))
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({"track": 3}, "no track 3"),
+        ({"dts": 2999}, "not later than"),
+        ({"data": b""}, "without bytes"),
+        ({"cts": 1 << 40}, "too long"),
+    ],
+)
+def test_a_sample_that_no_file_can_hold_is_refused_and_nothing_is_lost(
+    tmp_path: Path, more: dict[str, int], sentence: str
+) -> None:
+    live = segment(tmp_path / "x.mp4")
+    given = list(takes(1))
+    give(live, given)
+    with pytest.raises(BadSample, match=sentence):
+        live.append(**{"track": 1, "data": b"x", "dts": 1 << 20, **more})  # type: ignore[arg-type]
+    assert held(live.seal()) == by_track(given)
+
+
+class Failing(Files):
+    """A drive on which one kind of call fails from a moment on."""
+
+    def __init__(self) -> None:
+        self.call, self.number = "", 0
+        self.synced = 0
+
+    def pwrite(self, handle: int, data: bytes, offset: int) -> None:
+        if self.call == "pwrite" and offset:
+            raise OSError(self.number, "as told")
+        super().pwrite(handle, data, offset)
+
+    def sync(self, handle: int) -> None:
+        self.synced += 1
+        if self.call == "sync":
+            raise OSError(self.number, "as told")
+        super().sync(handle)
+
+
+def test_a_full_drive_costs_one_chunk_and_the_file_is_finished(tmp_path: Path) -> None:
+    io = Failing()
+    live = segment(tmp_path / "x.mp4", io=io)
+    given = list(takes(4))
+    give(live, given[:150])
+    live.cut()
+    io.call, io.number = "pwrite", errno.ENOSPC
+    with pytest.raises(Full):
+        give(live, given[150:])
+    io.call = ""
+    assert held(live.seal()) == by_track(given[:150])
+
+
+def test_a_failing_sync_is_never_tried_again(tmp_path: Path) -> None:
+    io = Failing()
+    live = segment(tmp_path / "x.mp4", io=io)
+    give(live, takes(2))
+    io.call, io.number = "sync", errno.EIO
+    with pytest.raises(Poisoned):
+        live.sync()
+    asked = io.synced
+    io.call = ""
+    for again in (live.sync, lambda: give(live, list(takes(3))[-1:]), live.seal):
+        if again == live.sync:
+            assert live.sync() == 0
+        else:
+            with pytest.raises(Poisoned):
+                again()
+    assert io.synced == asked
+    live.close()
+    handle = io.open(str(tmp_path / "x.mp4.commit"), "read")
+    said = commits.read(io, handle)
+    io.close(handle)
+    assert said is not None
+    assert (said.state, said.poison_from) == ("poisoned", 1)
+    report = recover(tmp_path / "x.mp4")
+    assert report.chunks_verified == report.chunks_kept > 0
+
+
+def test_an_index_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    class NoIndex(Files):
+        def open(self, path: str, mode: str) -> int:  # type: ignore[override]
+            handle = super().open(path, mode)  # type: ignore[arg-type]
+            self.index = handle if path.endswith(".index") else getattr(self, "index", -1)
+            return handle
+
+        def pwrite(self, handle: int, data: bytes, offset: int) -> None:
+            if handle == self.index and offset:
+                raise OSError(errno.EIO, "as told")
+            super().pwrite(handle, data, offset)
+
+    live = segment(tmp_path / "x.mp4", io=NoIndex())
+    given = list(takes(3))
+    give(live, given)
+    assert held(live.seal()) == by_track(given)
+
+
+def test_no_room_for_the_head_leaves_nothing_behind(tmp_path: Path) -> None:
+    class Tiny(Files):
+        def allocate(self, handle: int, offset: int, length: int) -> None:
+            raise OSError(errno.ENOSPC, "as told")
+
+    with pytest.raises(Full):
+        segment(tmp_path / "x.mp4", io=Tiny())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flush", "chunks"),
+    [
+        (Flush("frame"), 60),
+        (Flush("time", chunk_ms=500), 4),
+        (Flush("gop"), 2),
+        (Flush("bytes", chunk_bytes=5000), 4),
+    ],
+)
+def test_a_chunk_ends_when_the_policy_says(tmp_path: Path, flush: Flush, chunks: int) -> None:
+    live = segment(tmp_path / "x.mp4", flush=flush)
+    give(live, takes(2))
+    assert live.cut() in {chunks, chunks + 1}  # what is left at the end is one more
+    live.close()
+
+
+def test_title_place_and_tags_survive_the_crash(tmp_path: Path) -> None:
+    movie = Movie(title="Tür", location="+48.1+011.5/", tags=(("who", "me"), ("why", "")))
+    crashed(tmp_path / "x.mp4", movie=movie)
+    (tmp_path / "x.mp4.index").unlink()
+    recover(tmp_path / "x.mp4")
+    data = (tmp_path / "x.mp4").read_bytes()
+    assert told.read(next(data[at.start : at.end] for at in boxes(data) if at.kind == b"moov")) == movie
+
+
+def test_the_newest_is_recovered_first_and_the_rest_by_the_next_call(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4", "c.mp4"):
+        crashed(tmp_path / name, 1)
+    assert [report.path.name for report in recover_all(tmp_path, budget_s=0)] == ["c.mp4"]
+    assert [report.path.name for report in recover_all(tmp_path)] == ["b.mp4", "a.mp4"]
