@@ -32,6 +32,12 @@ class Rotate:
     bytes: int = 4 << 30
 
 
+def by_time(wall_ns: int) -> str:
+    """20261121T172229.250Z: the UTC of the first sample."""
+    milliseconds = wall_ns // 1_000_000
+    return f"{datetime.fromtimestamp(milliseconds // 1000, UTC):%Y%m%dT%H%M%S}.{milliseconds % 1000:03d}Z"
+
+
 @dataclass(frozen=True, slots=True)
 class RecorderStatus:
     """How it goes now. `durable_lag_s`: how much of what was written a power cut would take now."""
@@ -55,7 +61,8 @@ class Recorder:
 
     A segment begins with a key frame of the first video track (or any sample of the first track): what comes before
     is skipped and counted. `before_segment` may raise to say that nothing must be written there now. Finished files
-    are told to `on_finished`; a segment that could not be finished to `on_error`, with its path. One thread writes.
+    are told to `on_finished`; a segment that could not be finished to `on_error`, with its path. `stem` names a file
+    by the time of its first sample, in nanoseconds. One thread writes.
     """
 
     def __init__(  # noqa: PLR0913 - all have a default
@@ -69,6 +76,7 @@ class Recorder:
         io: IO | None = None,
         coordinator: Coordinator | None = None,
         clock: Callable[[], int] = time.time_ns,
+        stem: Callable[[int], str] = by_time,
         before_segment: Callable[[Path], None] = lambda _: None,
         on_started: Callable[[Path], None] = lambda _: None,
         on_finished: Callable[[Path], None] = lambda _: None,
@@ -82,7 +90,7 @@ class Recorder:
         self._io = io or Files()
         self._own = coordinator is None
         self._coordinator = coordinator or Coordinator()
-        self._clock = clock
+        self._clock, self._stem = clock, stem
         self._before_segment, self._on_started = before_segment, on_started
         self._on_finished, self._on_error = on_finished, on_error
         self._lock = threading.RLock()
@@ -184,9 +192,8 @@ class Recorder:
         return segment
 
     def _free_name(self, wall_ns: int) -> str:
-        """By the time of the first sample, UTC; a number behind it where a clock that was set back gives it twice."""
-        when = datetime.fromtimestamp(wall_ns // 1_000_000 / 1000, UTC)
-        stem = f"{when:%Y%m%dT%H%M%S}.{wall_ns // 1_000_000 % 1000:03d}Z"
+        """With a number behind it where the name is taken: a clock that was set back gives one twice."""
+        stem = self._stem(wall_ns)
         number = 1
         while True:
             path = str(self.directory / (f"{stem}-{number}.mp4" if number > 1 else f"{stem}.mp4"))
