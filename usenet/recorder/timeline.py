@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from usenet.recorder.errors import BadSample
-from usenet.recorder.tracks import Sample, Track
+from .errors import BadSample
+from .tracks import Sample, Track
 
 LEAP = 10  # seconds. A step ahead of more than this is a jump; an absence of more than this begins a new segment
 SLACK = 1  # seconds. A step back of up to this is caught up with; more is a jump
