@@ -1,0 +1,172 @@
+"""All cameras and places of one process: what is asked for from outside is done here, and nowhere else."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from datetime import UTC, datetime
+from heapq import merge
+from pathlib import Path
+
+from usenet.recorder.errors import RecorderError
+from usenet.recorder.sidecar import inventory, protect
+from usenet.recorder.sidecar.answers import Refused
+from usenet.recorder.sidecar.figures import figures
+from usenet.recorder.sidecar.inventory import Recording
+from usenet.recorder.sidecar.keeper import Keeper
+from usenet.recorder.sidecar.metrics import Figure
+from usenet.recorder.sidecar.post import Post
+from usenet.recorder.sidecar.recovery import Recovery
+from usenet.recorder.sidecar.serving import FileView, View
+from usenet.recorder.sidecar.snapshots import Snapshots
+from usenet.recorder.sidecar.wishes import Config
+
+log = logging.getLogger("usenet.recorder.station")
+
+Told = dict[str, object]
+
+
+class Station:
+    """Threads may ask at the same time."""
+
+    def __init__(
+        self,
+        config: Config,
+        posts: dict[str, Post],
+        keepers: tuple[Keeper, ...],
+        recovery: Recovery,
+        *,
+        fsync_p99_ms: Callable[[], float],
+    ) -> None:
+        self.config, self.posts, self.keepers, self.recovery = config, posts, keepers, recovery
+        self.fsync_p99_ms = fsync_p99_ms
+        self._snapshots = Snapshots()
+        self._began = time.time()
+        self.phase, self.ready = "recovering what was cut off", False
+
+    def open(self) -> None:
+        """Recover, then begin with what is to be recorded always. From here on work is accepted."""
+        self.recovery.first()
+        self.ready, self.phase = True, "recording"
+        for post in self.posts.values():
+            if post.camera.enabled:
+                post.start(None)
+
+    def close(self) -> list[str]:
+        """Finish everything, all cameras at the same time; the names of those that could not be finished."""
+        self.ready, self.phase = False, "stopping"
+        running = [post for post in self.posts.values() if post.recording]
+        with ThreadPoolExecutor(max(1, len(running)), "stop") as pool:
+            return [name for name in pool.map(_finish, running) if name]
+
+    def look(self) -> None:
+        """What has to be looked after from time to time: room on the drives, drives that came back."""
+        for keeper in self.keepers:
+            if keeper.look() == "stop":
+                self._stop_all(keeper)
+        self.recovery.again()
+
+    def start(self, camera: str, seconds: float | None) -> Told:
+        if not self.ready:
+            raise Refused(503, "not_ready", f"the recorder is {self.phase}", hint="ask again when it is ready")
+        return self._post(camera).start(seconds)
+
+    def stop(self, camera: str) -> Told:
+        return self._post(camera).stop()
+
+    def rotate(self, camera: str) -> Told:
+        return self._post(camera).rotate()
+
+    def cameras(self) -> list[Told]:
+        return [post.told() for post in self.posts.values()]
+
+    def status(self) -> Told:
+        """All of it, from memory alone."""
+        return {
+            "ready": self.ready,
+            "phase": self.phase,
+            "since": inventory.iso_of(self._began),
+            "cameras": self.cameras(),
+            "places": [{"directory": str(k.place.directory)} | asdict(k.sight) for k in self.keepers],
+            "fsync_p99_ms": self.fsync_p99_ms(),
+            "recovery": self.recovery.told(),
+        }
+
+    def figures(self) -> Iterator[Figure]:
+        return figures(self)
+
+    def recordings(
+        self, camera: str | None, since: datetime | None, until: datetime | None, limit: int, offset: int
+    ) -> Told:
+        """Those that began in [since, until), the newest first; `total` counts all of them."""
+        low, high = since or datetime.min.replace(tzinfo=UTC), until or datetime.max.replace(tzinfo=UTC)
+        found = [one for one in self._all() if (camera is None or one.camera == camera) and low <= one.began < high]
+        return {"recordings": [one.told() for one in found[offset : offset + limit]], "total": len(found)}
+
+    def protect(self, camera: str, name: str, reason: str) -> Told:
+        path = self._found(camera, name)
+        protect.protect(path, reason, inventory.iso_of(time.time()))
+        log.info("protected", extra={"event": "protect", "camera": camera, "file": name, "reason": reason})
+        return inventory.describe(camera, path).told()
+
+    def release(self, camera: str, name: str) -> Told:
+        path = self._found(camera, name)
+        if protect.release(path):
+            log.info("no longer protected", extra={"event": "release", "camera": camera, "file": name})
+        return inventory.describe(camera, path).told()
+
+    def view(self, camera: str, name: str, at: int | None) -> View | int:
+        """A recording to read from. For a live one `at` names a snapshot; without it, the number of a new one."""
+        path = self._found(camera, name)
+        final = path.with_name(name)
+        if at is not None and (view := self._snapshots.at(final, at)):
+            return view
+        if not path.name.endswith(inventory.LIVE):
+            return FileView(path)
+        if at is not None:
+            raise Refused(410, "gone", f"{camera}/{name} has grown since", hint="ask again without ?at")
+        return self._snapshots.new(final)
+
+    def _all(self) -> Iterator[Recording]:
+        parts = [inventory.recordings(keeper.place.directory) for keeper in self.keepers]
+        return merge(*parts, key=lambda one: one.began, reverse=True)
+
+    def _found(self, camera: str, name: str) -> Path:
+        for keeper in self.keepers:
+            if path := inventory.find(keeper.place.directory, camera, name):
+                return path
+        raise Refused(404, "no_recording", f"there is no recording {camera}/{name}", hint="see: GET /recordings")
+
+    def _post(self, camera: str) -> Post:
+        if post := self.posts.get(camera):
+            return post
+        known = ", ".join(self.posts) or "none"
+        raise Refused(404, "no_camera", f"there is no camera {camera}", hint=f"there are: {known}")
+
+    def _stop_all(self, keeper: Keeper) -> None:
+        """The budget says stop: what is recorded into this place is finished."""
+        for post in self.posts.values():
+            if post.recording and Path(keeper.place.directory) == self._directory(post):
+                log.warning("stopped by the budget", extra={"event": "budget", "camera": post.camera.name})
+                _finish(post, keeper.sight.problem)
+
+    def _directory(self, post: Post) -> Path | None:
+        """The place that a camera records into now."""
+        name = post.report.file
+        places = (keeper.place.directory for keeper in self.keepers if name)
+        return next((one for one in places if inventory.find(one, post.camera.name, name)), None)
+
+
+def _finish(post: Post, why: str = "") -> str:
+    """Stop one; its name where that failed."""
+    try:
+        post.stop(why)
+    except Refused:
+        return ""  # somebody else stopped it at this moment
+    except (RecorderError, OSError) as error:
+        log.error("could not be finished", extra={"event": "stop", "camera": post.camera.name, "why": str(error)})
+        return post.camera.name
+    return ""
