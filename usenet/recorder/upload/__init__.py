@@ -1,0 +1,1 @@
+"""Copies of segments in other people's storage: sent while recorded, called uploaded only when checked there."""

@@ -1,0 +1,232 @@
+"""All segments of a directory to one storage: the oldest first, patient with a storage that fails, never in the way.
+
+It only reads segments, and writes nothing but its own journals. Recording neither waits for it nor knows of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ..errors import RecorderError, Unreachable
+from ..io import IO
+from ..io import Files as RealFiles
+from .journal import Stamp, peek
+from .layout import journal_of, key_of, look, storage_name
+from .pace import Patience
+from .storage import Refused, Storage, Wrong
+from .transfer import Outcome, Transfer, clear
+
+log = logging.getLogger("usenet.recorder.upload")
+
+PART = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """`clock` is for waiting, `wall` for ages; both in seconds."""
+
+    clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    patience: Callable[[], Patience] = Patience
+    look_every: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """What one storage got since this process began. `lag_s`: age of the oldest finished segment that waits."""
+
+    storage: str
+    bytes_sent: int = 0
+    parts_sent: int = 0
+    segments: int = 0
+    waiting: int = 0
+    lag_s: float = 0.0
+    errors: int = 0
+    last_error: str = ""
+    paused_s: float = 0.0
+
+
+@dataclass
+class _Job:
+    """A segment that is not uploaded yet, and when it may be tried again."""
+
+    transfer: Transfer
+    patience: Patience
+    not_before: float = float("-inf")
+
+
+@dataclass
+class _Found:
+    jobs: dict[Path, _Job] = field(default_factory=dict)
+    done: set[Path] = field(default_factory=set)
+    finished: frozenset[Path] = frozenset()
+    looked: float | None = None
+
+
+class Uploader:
+    """Use it from one thread; `metrics` from any. Parts have `part_size` bytes or what the storage demands."""
+
+    def __init__(
+        self,
+        root: Path,
+        storage: Storage,
+        *,
+        prefix: str = "",
+        part_size: int = PART,
+        io: IO | None = None,
+        times: Times | None = None,
+    ) -> None:
+        storage_name(storage.name)
+        self._root, self._storage, self._prefix, self._part_size = root, storage, prefix, part_size
+        self._io, self._times = io or RealFiles(), times or Times()
+        self._clock = self._times.clock
+        self._found = _Found()
+        self._patience, self._not_before = self._times.patience(), float("-inf")
+        self.metrics = Metrics(storage.name)
+
+    def step(self) -> float:
+        """Send one thing at most. Seconds after which the next step is worth while; 0 when there is more to do."""
+        now = self._clock()
+        if now < self._not_before:
+            return self._not_before - now
+        if self._found.looked is None or now >= self._found.looked + self._times.look_every:
+            self._look(now)
+        for path, job in sorted(self._found.jobs.items(), key=lambda item: (item[0].name, item[0])):
+            if now >= job.not_before and self._try(path, job):
+                self._measure()
+                return max(0.0, self._not_before - self._clock())
+        self._measure()
+        return self._times.look_every
+
+    def _try(self, path: Path, job: _Job) -> bool:
+        """One step of one segment; False if it has nothing to do now, so that the next may be asked."""
+        sent = (job.transfer.sent_bytes, job.transfer.sent_parts)
+        try:
+            outcome = job.transfer.step()
+        except FileNotFoundError:
+            del self._found.jobs[path]  # removed, or renamed, meanwhile: the next look will tell
+            return False
+        except (RecorderError, OSError) as error:
+            self._failed(path, job, error)
+            return True
+        self._patience.worked()
+        job.patience.worked()
+        self._count(job, sent)
+        if outcome is Outcome.DONE:
+            del self._found.jobs[path]
+            self._found.done.add(path)
+            self.metrics = replace(self.metrics, segments=self.metrics.segments + 1)
+        return outcome is not Outcome.WAIT
+
+    def _failed(self, path: Path, job: _Job, error: RecorderError | OSError) -> None:
+        """Leave the storage alone for a while if it is to blame, else only this segment."""
+        storage = isinstance(error, Unreachable | Refused) and not isinstance(error, Wrong)
+        wait = (self._patience if storage else job.patience).failed()
+        if storage:
+            self._not_before = self._clock() + wait
+        else:
+            job.not_before = self._clock() + wait
+        self.metrics = replace(self.metrics, errors=self.metrics.errors + 1, last_error=str(error))
+        log.warning("%s: not uploaded to %s, again in %.0f s: %s", path.name, self._storage.name, wait, error)
+
+    def _count(self, job: _Job, before: tuple[int, int]) -> None:
+        self.metrics = replace(
+            self.metrics,
+            bytes_sent=self.metrics.bytes_sent + job.transfer.sent_bytes - before[0],
+            parts_sent=self.metrics.parts_sent + job.transfer.sent_parts - before[1],
+        )
+
+    def _look(self, now: float) -> None:
+        """See what is there now; give up what belongs to segments that are gone."""
+        seen = look(self._root, self._storage.name)
+        there = seen.finished | seen.live
+        self._found.looked, self._found.finished = now, seen.finished
+        self._found.done &= there
+        self._found.jobs = {path: job for path, job in self._found.jobs.items() if path in there}
+        for path in there - self._found.done - self._found.jobs.keys():
+            if path in seen.finished and _verified(path, self._storage.name, self._io):
+                self._found.done.add(path)
+            else:
+                key = key_of(path, self._root, self._prefix)
+                transfer = Transfer(self._io, self._storage, path, key, self._part_size)
+                self._found.jobs[path] = _Job(transfer, self._times.patience())
+        for path in seen.journals - there:
+            self._clear(path)
+
+    def _clear(self, path: Path) -> None:
+        try:
+            clear(self._io, self._storage, path)
+        except (RecorderError, OSError) as error:
+            log.warning("%s: what was begun at %s is still there: %s", path.name, self._storage.name, error)
+
+    def _measure(self) -> None:
+        waiting = self._found.finished & self._found.jobs.keys()
+        self.metrics = replace(
+            self.metrics,
+            waiting=len(waiting),
+            lag_s=self._age(min(waiting, key=lambda path: path.name)) if waiting else 0.0,
+            paused_s=max(0.0, self._not_before - self._clock()),
+        )
+
+    def _age(self, path: Path) -> float:
+        try:
+            return max(0.0, self._times.wall() - path.stat().st_mtime)
+        except OSError:
+            return 0.0
+
+
+def _verified(path: Path, storage: str, io: IO) -> bool:
+    try:
+        return peek(journal_of(path, storage), io).verified == Stamp.of(path)
+    except OSError:
+        return False
+
+
+def is_uploaded(path: Path, storages: list[str], io: IO | None = None) -> bool:
+    """Whether each of these storages was seen to hold exactly the bytes of this file. False when in any doubt.
+
+    It asks the journals, not the network. True of no storages would be a licence to delete: it is False.
+    """
+    io = io or RealFiles()
+    return bool(storages) and all(_verified(path, storage, io) for storage in storages)
+
+
+class Uploads:
+    """Several storages, each with a thread and a queue of its own: one that is slow or full holds up no other."""
+
+    def __init__(self, uploaders: list[Uploader]) -> None:
+        self._uploaders = uploaders
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    @property
+    def metrics(self) -> list[Metrics]:
+        return [uploader.metrics for uploader in self._uploaders]
+
+    def start(self) -> None:
+        for uploader in self._uploaders:
+            thread = threading.Thread(
+                target=self._run, args=(uploader,), name=f"upload-{uploader.metrics.storage}", daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """No further step. A part on its way is given up after `timeout` and sent again by the next start."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout)
+
+    def _run(self, uploader: Uploader) -> None:
+        while not self._stop.is_set():
+            try:
+                wait = uploader.step()
+            except Exception:
+                log.exception("upload to %s: a fault of the program; going on", uploader.metrics.storage)
+                wait = 5.0
+            self._stop.wait(wait)
