@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import drives, many, watch
+from bench import drives, many, recorder, watch
 from bench.scratch import Scratch, Stack, usenet
 from bench.timing import Figure, Measured, Series, in_turns, ratio, run, timed
 
@@ -167,6 +167,7 @@ FIGURES: dict[str, Measure] = {
     "storage": drives.storage,
     "watch": watch.watch,
     "many": many.many,
+    "recorder": recorder.recorder,
 }
 NEED_ENGINE = frozenset({"status", "up", "up-checked", "storage", "watch", "many"})
 NEED_COMPOSE = NEED_ENGINE | {"plan", "scale", "hardware"}
