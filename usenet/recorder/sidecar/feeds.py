@@ -31,11 +31,11 @@ class CameraFeed:
     def report(self) -> Report:
         writing, reader = self._writing, self._reader.status
         status = writing.status if writing else RecorderStatus(None)
-        problem = (writing.problem if writing else "") or (reader.last_error if reader.state != "recording" else "")
         return Report(
             connected=reader.state == "recording",
             file=status.segment.name if status.segment else "",
-            problem=problem,
+            held=writing.problem if writing else "",
+            problem=reader.last_error if reader.state != "recording" else "",
             codecs=reader.codecs,
             width=reader.width,
             height=reader.height,

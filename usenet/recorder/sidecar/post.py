@@ -23,10 +23,14 @@ PATIENCE = 20.0  # seconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a feed knows of itself now; cheap, and never asks the drive. `problem`: why nothing is recorded."""
+    """What a feed knows of itself now; cheap, and never asks the drive.
+
+    `held`: why nothing may be written; `problem`: why nothing comes from the camera.
+    """
 
     connected: bool = False
     file: str = ""
+    held: str = ""
     problem: str = ""
     bytes: int = 0
     frames: int = 0
@@ -115,16 +119,15 @@ class Post:
     def told(self) -> dict[str, object]:
         """As JSON, from memory alone."""
         report, asked = self.report, self.recording
-        state = "idle" if not asked else "recording" if report.file else "held" if report.problem else "connecting"
         return {
             "name": self.camera.name,
             "title": self.camera.title,
-            "state": state,
+            "state": _state(report) if asked else "idle",
             "connected": asked and report.connected,
             "file": report.file or None,
             "since": inventory.iso_of(self._since) if asked else None,
             "until": inventory.iso_of(self._until) if asked and self._until else None,
-            "problem": (report.problem if asked else self._why) or None,
+            "problem": ((report.held or report.problem) if asked else self._why) or None,
             "bytes": report.bytes,
             "frames": report.frames,
             "fps": round(report.fps, 2),
@@ -168,8 +171,15 @@ class Post:
             self._before, self._feed, self._timer, self._why = feed.report, None, None, why
         files = [inventory.describe(self.camera.name, path).told() for path in finished if path.exists()]
         names = ", ".join(path.name for path in finished)
-        log.info("finished", extra={"event": "stop", "camera": self.camera.name, "files": names, "why": why})
+        log.info("stopped", extra={"event": "stop", "camera": self.camera.name, "files": names, "why": why})
         return {"name": self.camera.name, "state": "idle", "files": files, "reason": why or None}
 
     def _idle(self) -> RecorderError:
         return Refused(409, "idle", f"{self.camera.name} does not record", hint="start it first")
+
+
+def _state(report: Report) -> str:
+    """recording; held: it may not be written now; away: the camera does not answer; connecting."""
+    if report.held:
+        return "held"
+    return "recording" if report.file else "away" if report.problem else "connecting"

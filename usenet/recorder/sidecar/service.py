@@ -44,20 +44,14 @@ class _Service:
         app = http.application(self._station, self._token, control=self._control, reading=self._reading)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
-        tasks: list[asyncio.Task[None]] = []
         try:
             await self._listen(runner)
-            tasks.append(asyncio.create_task(self._work()))
-            tasks.append(asyncio.create_task(self._look()))
-            stopped = asyncio.create_task(self._told.wait())
-            done, _ = await asyncio.wait([stopped, tasks[0]], return_when=asyncio.FIRST_COMPLETED)
-            if tasks[0] in done:
-                tasks[0].result()  # what stopped the work from beginning
-                await stopped
+            work, stopped = asyncio.create_task(self._work()), asyncio.create_task(self._told.wait())
+            await asyncio.wait([stopped, work], return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()  # what stopped it
             return await self._close()
         finally:
-            for task in tasks:
-                task.cancel()
             await runner.cleanup()
 
     async def _listen(self, runner: web.AppRunner) -> None:
@@ -77,15 +71,11 @@ class _Service:
         begun = time.monotonic()
         await self._in_thread(self._station.open)
         log.info("ready", extra={"event": "ready", "seconds": round(time.monotonic() - begun, 3)})
-
-    async def _look(self) -> None:
-        """A drive that hangs holds this up, and no question, no camera and no signal."""
-        while True:
+        # A drive that hangs holds this up, and no question, no camera and no signal.
+        while not self._told.is_set():
+            await self._in_thread(self._station.look)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._told.wait(), LOOK_EVERY)
-                return
-            if self._station.ready:
-                await self._in_thread(self._station.look)
 
     async def _close(self) -> int:
         log.info("stopping", extra={"event": "stopping"})

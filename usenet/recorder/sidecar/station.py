@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -44,20 +45,25 @@ class Station:
         self.config, self.posts, self.keepers, self.recovery = config, posts, keepers, recovery
         self.fsync_p99_ms = fsync_p99_ms
         self._snapshots = Snapshots()
+        self._opening, self._closed = threading.Lock(), False
         self._began = time.time()
         self.phase, self.ready = "recovering what was cut off", False
 
     def open(self) -> None:
         """Recover, then begin with what is to be recorded always. From here on work is accepted."""
         self.recovery.first()
-        self.ready, self.phase = True, "recording"
-        for post in self.posts.values():
-            if post.camera.enabled:
-                post.start(None)
+        with self._opening:
+            if self._closed:
+                return
+            self.ready, self.phase = True, "recording"
+            for post in self.posts.values():
+                if post.camera.enabled:
+                    post.start(None)
 
     def close(self) -> list[str]:
         """Finish everything, all cameras at the same time; the names of those that could not be finished."""
-        self.ready, self.phase = False, "stopping"
+        with self._opening:
+            self._closed, self.ready, self.phase = True, False, "stopping"
         running = [post for post in self.posts.values() if post.recording]
         with ThreadPoolExecutor(max(1, len(running)), "stop") as pool:
             return [name for name in pool.map(_finish, running) if name]
