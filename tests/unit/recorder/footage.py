@@ -99,8 +99,8 @@ def recorded(
     segment = Segment.create(
         str(path), ours, movie=Movie(begin, title="Gate", tags=(("camera", "north"),)), flush=flush, seconds=seconds
     )
-    for at, track, data, dts, cts, sync in sorted(_rows(source, chosen, first, last), key=lambda row: row[0]):
-        segment.append(track, data, dts=dts, cts=cts, sync=sync, wall_ns=begin + round(at * 1e9))
+    for _, track, data, dts, cts, sync, shown in sorted(_rows(source, chosen, first, last), key=lambda row: row[0]):
+        segment.append(track, data, dts=dts, cts=cts, sync=sync, wall_ns=begin + round(shown * 1e9))
     if seal:
         segment.seal()
     else:
@@ -115,8 +115,8 @@ def _track(each: Mp4Track) -> Track:
 
 def _rows(
     source: Path, chosen: Sequence[Mp4Track], first: float, last: float
-) -> Iterator[tuple[float, int, bytes, int, int, bool]]:
-    """(seconds from `first`, track, data, dts, cts offset, sync); sound is decoded when it is heard."""
+) -> Iterator[tuple[float, int, bytes, int, int, bool, float]]:
+    """(seconds from `first`, track, data, dts, cts offset, sync, seconds when it is shown)."""
     with source.open("rb") as file:
         for track in chosen:
             zero = round(first * track.timescale)
@@ -125,4 +125,6 @@ def _rows(
                 at = dts / track.timescale
                 if 0 <= at < last - first:
                     file.seek(sample.offset)
-                    yield at, track.id, file.read(sample.size), dts, sample.pts - zero - dts, sample.sync
+                    shown = sample.pts - zero
+                    row = (at, track.id, file.read(sample.size), dts, shown - dts)
+                    yield *row, sample.sync, shown / track.timescale

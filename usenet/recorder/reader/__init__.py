@@ -92,7 +92,7 @@ class Mp4:
     timescale: int
     duration: int
     created_ns: int
-    udta: bytes  # what the udta box of moov holds
+    start_ns: int  # UTC at presentation time 0, where the file tells it to the nanosecond; else 0
     tracks: tuple[Mp4Track, ...]
     moov: Box
     fragments: int  # how many there are
@@ -141,7 +141,7 @@ def scan(source: Source, *, torn: bool = False) -> Mp4:
         raise At(0, "there is no moov box: this is no MP4 file, or its end is lost")
     tracks = tuple(_track(head, trak) for trak in head.traks)
     return Mp4(
-        *(source.size, found.brands, head.timescale, head.duration, head.created_ns, head.udta, tracks, head.box),
+        *(source.size, found.brands, head.timescale, head.duration, head.created_ns, head.start_ns, tracks, head.box),
         *(found.fragments.count if found.fragments else 0, found.end, found.torn),
         *(found.media_start, found.media_end),
     )

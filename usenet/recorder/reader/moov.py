@@ -15,6 +15,7 @@ from .fragments import Defaults
 from .samples import Samples
 from .source import At, Source, name
 
+START: Final = bytes.fromhex("1f6d3b0a7c2e4d58a1937265636f7264")  # extended type of the box with the start in UTC ns
 EPOCH: Final = 2_082_844_800  # seconds from 1904, MP4's, to 1970
 KINDS: Final = {b"vide": "video", b"soun": "audio", b"sbtl": "text", b"text": "text", b"subt": "text", b"meta": "meta"}
 
@@ -43,14 +44,14 @@ class Moov:
     timescale: int
     duration: int
     created_ns: int
-    udta: bytes
+    start_ns: int
     traks: tuple[Trak, ...]
     defaults: dict[int, Defaults] | None
 
 
 def read(source: Source, moov: Box) -> Moov:
     """Everything in it, tables included."""
-    inside = list(_known(source, moov, {b"mvhd", b"trak", b"mvex", b"udta"}))
+    inside = list(_known(source, moov, {b"mvhd", b"trak", b"mvex", b"uuid"}))
     by = {each.kind: each for each in reversed(inside)}
     if b"mvhd" not in by:
         raise At(moov.start, "box moov has no mvhd")
@@ -59,9 +60,14 @@ def read(source: Source, moov: Box) -> Moov:
     numbers = [each.id for each in traks]
     if len(set(numbers)) != len(numbers) or 0 in numbers:
         raise At(moov.start, f"box moov has tracks of the same number, or of number 0: {numbers[:9]}")
-    udta = source.body(by[b"udta"]) if b"udta" in by else b""
+    begun = [source.read(each.body + 16, 8) for each in inside if _says(source, each, START, 24)]
     defaults = _mvex(source, by[b"mvex"]) if b"mvex" in by else None
-    return Moov(moov, timescale, duration, created, udta, traks, defaults)
+    return Moov(moov, timescale, duration, created, int.from_bytes(b"".join(begun[:1]), "big"), traks, defaults)
+
+
+def _says(source: Source, found: Box, extended: bytes, least: int) -> bool:
+    """Whether it is our uuid box of this extended type."""
+    return found.kind == b"uuid" and found.end - found.body >= least and source.read(found.body, 16) == extended
 
 
 def _known(source: Source, parent: Box, kinds: set[bytes]) -> Iterator[Box]:

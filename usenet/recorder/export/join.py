@@ -1,0 +1,260 @@
+"""What an export consists of: which samples of which source, and when each is decoded and shown in the new file."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from itertools import repeat
+from typing import Final, NamedTuple
+
+from ..errors import RecorderError
+from ..reader import Edit, Mp4Track, Place, Samples, Source
+from ..reader.edits import edits
+from ..reader.source import name
+from . import borders
+from .columns import Span
+from .footage import Footage, when
+from .moov import Out
+
+SEAMLESS: Final = Fraction(1, 4)  # seconds between two sources that are no gap: clocks and networks are not exact
+OVERLAP: Final = Fraction(1)  # seconds that two sources may overlap before somebody has to say which one is meant
+PREROLL: Final = Fraction(8, 100)  # seconds of sound before a cut, for the decoder: what Opus asks for
+
+
+class Cut(NamedTuple):
+    """The part of a source that is wanted, in its own presentation seconds; `at` is added to them."""
+
+    footage: Footage
+    begin: Fraction
+    end: Fraction
+    at: Fraction
+
+
+class Part(NamedTuple):
+    """Samples of one source and the track that they go to."""
+
+    out: Out
+    span: Span
+
+    @property
+    def places(self) -> Iterator[Place]:
+        return self.span.samples.places(self.span.first, self.span.last)
+
+
+@dataclass(slots=True)
+class Join:
+    cuts: list[Cut]
+    gaps: list[tuple[Fraction, Fraction]]  # (when in the export, how long)
+    outs: list[Out] = field(default_factory=list)
+    parts: list[list[Part]] = field(default_factory=list)  # of each cut
+
+    @property
+    def end(self) -> Fraction:
+        return self.cuts[-1].at + self.cuts[-1].end
+
+    @property
+    def scale(self) -> int:
+        """Ticks a second in which the times of all tracks are whole, where 32 bits allow it."""
+        scales = [out.head.timescale for out in self.outs]
+        common = math.lcm(*scales)
+        return common if common < 1 << 31 else max(scales)
+
+    def pieces(self, number: int) -> Iterator[tuple[Place, Part]]:
+        """What is copied of a cut, in the order in which it lies there."""
+        rows = (zip(part.places, repeat(part)) for part in self.parts[number])
+        return heapq.merge(*rows, key=lambda row: row[0].offset)
+
+
+def lay(given: Sequence[Footage], start_ns: int | None, end_ns: int | None, *, exact: bool, close: bool) -> Join:
+    """The sources in their order, cut at the borders, one behind the other. RecorderError if nothing is left."""
+    timed = sorted(given, key=lambda each: each.utc(each.start)) if all(each.zero_ns for each in given) else given
+    if (start_ns is not None or end_ns is not None) and timed is given:
+        raise RecorderError("a source does not say when it was recorded, so it can't be cut by time", code=2)
+    taken = [each for each in timed if _in(each, start_ns, end_ns)]
+    if not taken:
+        raise RecorderError(f"nothing was recorded {_between(start_ns, end_ns)}", hint="usenet recorder list")
+    found = Join([], [])
+    for number, each in enumerate(taken):
+        begin = _begin(each, start_ns, exact) if not number else each.start
+        end = _end(each, end_ns, exact) if number == len(taken) - 1 else each.end
+        at = -begin if not number else _next(found, each, close)
+        found.cuts.append(Cut(each, begin, end, at))
+    if found.end <= 0:
+        raise RecorderError(f"nothing was recorded {_between(start_ns, end_ns)}", hint="usenet recorder list")
+    return found
+
+
+def _in(each: Footage, start_ns: int | None, end_ns: int | None) -> bool:
+    return (start_ns is None or each.utc(each.end) > start_ns) and (end_ns is None or each.utc(each.start) < end_ns)
+
+
+def _between(start_ns: int | None, end_ns: int | None) -> str:
+    first = f"from {when(start_ns)}" if start_ns is not None else ""
+    return " ".join(filter(None, (first, f"until {when(end_ns)}" if end_ns is not None else ""))) or "in these files"
+
+
+def _ticks(each: Footage, utc_ns: int) -> int:
+    return math.floor(Fraction(utc_ns - each.zero_ns, 10**9) * each.lead.timescale + Fraction(1, 2))
+
+
+def _begin(each: Footage, start_ns: int | None, exact: bool) -> Fraction:
+    if start_ns is None or start_ns <= each.utc(each.start):
+        return each.start
+    ticks = _ticks(each, start_ns)
+    found = borders.picture_at(each.lead, ticks) if exact else borders.pts(each.lead, borders.key_at(each.lead, ticks))
+    return max(each.start, Fraction(found, each.lead.timescale))
+
+
+def _end(each: Footage, end_ns: int | None, exact: bool) -> Fraction:
+    if end_ns is None or end_ns >= each.utc(each.end):
+        return each.end
+    ticks = _ticks(each, end_ns)
+    if exact:
+        found = borders.picture_from(each.lead, ticks)
+    else:
+        key = borders.key_from(each.lead, ticks)
+        found = None if key is None else borders.pts(each.lead, key)
+    return each.end if found is None else min(each.end, Fraction(found, each.lead.timescale))
+
+
+def _next(found: Join, each: Footage, close: bool) -> Fraction:
+    """What is added to the times of a source so that it follows the one before, after the gap between them."""
+    before = found.cuts[-1].footage
+    gap = Fraction(0)
+    if each.zero_ns and before.zero_ns:
+        gap = Fraction(each.utc(each.start) - before.utc(before.end), 10**9)
+    if gap < -OVERLAP:
+        raise RecorderError(
+            f"{each.path} begins {float(-gap):.1f} s before {before.path} ends, at {when(before.utc(before.end))}",
+            hint="give only one of them, or export each by itself",
+            code=2,
+        )
+    if close or gap <= SEAMLESS:
+        gap = Fraction(0)
+    if gap:
+        found.gaps.append((found.end, gap))
+    return found.end + gap - each.start
+
+
+def fill(found: Join) -> Join:
+    """Tracks and their samples. RecorderError where one file can't hold what follows."""
+    outs: dict[tuple[str, int], Out] = {}
+    for number, cut in enumerate(found.cuts):
+        edge = (number == 0, number == len(found.cuts) - 1)
+        parts = []
+        seen: dict[str, int] = {}
+        for track in cut.footage.movie.tracks:
+            if not len(track):
+                continue
+            nth = seen.get(track.kind, 0)
+            seen[track.kind] = nth + 1
+            out = outs.get((track.kind, nth))
+            if out is None:
+                out = outs[track.kind, nth] = _new(outs.values(), cut.footage, track)
+            part = _part(out, cut, rescaled(track, out.head.timescale, cut.footage.movie.timescale), edge)
+            if part is not None:
+                parts.append(part)
+        found.parts.append(parts)
+    found.outs = [out for out in outs.values() if out.columns.count and out.shown > max(0, out.first)]
+    kept = {id(out) for out in found.outs}
+    found.parts = [[part for part in parts if id(part.out) in kept] for parts in found.parts]
+    return found
+
+
+def _new(outs: Iterable[Out], footage: Footage, track: Mp4Track) -> Out:
+    taken = {out.id for out in outs}
+    number = track.id if track.id not in taken else max(taken) + 1
+    return Out(number, track, Source(footage.fetch, footage.movie.size))
+
+
+def _part(out: Out, cut: Cut, track: Mp4Track, edge: tuple[bool, bool]) -> Part | None:
+    """The samples that this source gives to a track. Sets from when to when the track is shown."""
+    if borders.hidden_inside(track, first=edge[0], last=edge[1]):
+        raise RecorderError(
+            f"{cut.footage.path} was cut exactly: pictures in it are hidden, and stay so only at the ends of a join",
+            hint="join what it was cut from",
+            code=2,
+        )
+    shift = round(cut.at * track.timescale)
+    first, last = _numbers(track, cut, edge)
+    move = shift + track.edits.move
+    if out.columns.count and track.kind != "video":
+        while first < last and 2 * (track.samples.dts(first) + move - out.columns.end) < -track.samples.duration(first):
+            first += 1
+    if first >= last:
+        return None
+    late = 0 if not out.columns.count else max(0, out.columns.last + 1 - track.samples.dts(first) - move)
+    span = Span(track.samples, first, last, move, late, _entries(out, cut, track, first, last))
+    if not out.columns.count:
+        out.first = max(borders.extent(track)[0], _low(track, first, last)) + shift
+    out.columns.add(span)
+    border = math.floor((cut.at + cut.end) * track.timescale + Fraction(1, 2))
+    out.shown = min(borders.extent(track)[1], _high(track, first, last)) + shift
+    out.shown = min(out.shown, border) if edge[1] else out.shown
+    return Part(out, span)
+
+
+def _numbers(track: Mp4Track, cut: Cut, edge: tuple[bool, bool]) -> tuple[int, int]:
+    low, high = borders.extent(track)
+    begin = math.floor(cut.begin * track.timescale + Fraction(1, 2))
+    end = math.floor(cut.end * track.timescale + Fraction(1, 2))
+    if track.kind == "video":
+        first = borders.key_at(track, begin) if edge[0] else 0
+        return first, borders.until(track, end) if edge[1] else track.samples.count
+    lead = round(PREROLL * track.timescale) if track.kind == "audio" else 0
+    first = borders.before(track, max(begin, low), lead) if edge[0] else borders.before(track, low, 0)
+    return first, borders.until(track, min(end, high) if edge[1] else high)
+
+
+def _low(track: Mp4Track, first: int, last: int) -> int:
+    return min(borders.pts(track, number) for number in range(first, min(last, first + borders.DEPTH)))
+
+
+def _high(track: Mp4Track, first: int, last: int) -> int:
+    numbers = range(max(first, last - borders.DEPTH), last)
+    return max(borders.pts(track, number) + track.samples.duration(number) for number in numbers)
+
+
+def _entries(out: Out, cut: Cut, track: Mp4Track, first: int, last: int) -> tuple[int, ...]:
+    """Where among the entries of the export those of this source are; new ones are added."""
+    used = {place.entry for place in track.samples.places(first, last)}
+    for number in sorted(used):
+        entry = track.entries[number]
+        if out.entries and entry[4:8] != out.entries[0][4:8]:
+            at = when(cut.footage.utc(cut.begin)) if cut.footage.zero_ns else "its start"
+            raise RecorderError(
+                f"{track.kind} changes from {name(out.entries[0][4:8])} to {name(entry[4:8])} in {cut.footage.path}",
+                hint=f"one track holds one codec: export until {at}, and from there into a second file",
+                code=2,
+            )
+        if entry not in out.entries:
+            out.entries.append(entry)
+    return tuple(out.entries.index(each) if at in used else 0 for at, each in enumerate(track.entries))
+
+
+def rescaled(track: Mp4Track, timescale: int, movie: int) -> Mp4Track:
+    """The same track on another clock; each time is rounded by itself, so that nothing adds up."""
+    if track.timescale == timescale:
+        return track
+    old, rate = track.samples, Fraction(timescale, track.timescale)
+    rows = list(old.rows())
+    dts = [round(row.dts * rate) for row in rows]
+    ends = [*dts[1:], round(old.end * rate)]
+    new = Samples(
+        *(old.count, old.uniform, old.sizes, old.chunk_first, old.chunk_offset, old.chunk_entry),
+        *(array("Q", range(old.count)), array("q", dts)),
+        array("I", (max(0, end - begin) for begin, end in zip(dts, ends, strict=True))),
+    )
+    new.sync = old.sync
+    if old.shift:
+        new.shift_first = array("Q", range(old.count))
+        new.shift = array("q", (round(row.cts * rate) - at for row, at in zip(rows, dts, strict=True)))
+    moved = [
+        Edit(each.duration, round(each.media * rate) if each.media > 0 else each.media, each.rate)
+        for each in track.edits.list
+    ]
+    return replace(track, timescale=timescale, samples=new, edits=edits(moved, timescale, movie))
