@@ -3,43 +3,33 @@
 from __future__ import annotations
 
 import struct
-from itertools import chain
+from collections.abc import Iterator
 
-from .boxes.box import Buffer, box, boxes, find, full
+from .boxes.box import Box, Buffer, box, boxes, find, full
 from .errors import Damaged
 from .tracks import Movie
 
 _PLACE = b"\xa9xyz"
-_u32 = struct.Struct(">I")
+_TITLE = b"\xa9nam"
+_TAG = b"----"
+_HANDLER = full(b"hdlr", 0, 0, bytes(4), b"mdir", b"appl", bytes(8), b"\0")
 
 
 def write(movie: Movie) -> list[bytes]:
-    """Boxes for a moov. Title and tags as QuickTime metadata keys; title and place where older readers look, too."""
-    pairs = [("title", movie.title)] * bool(movie.title) + list(movie.tags)
-    udta = []
-    if movie.title:
-        udta.append(_itunes(movie.title))
+    """Boxes for a moov: title and tags as iTunes's list, which libav, GStreamer and MediaInfo read, and the place."""
+    items = [box(_TITLE, _data(movie.title))] if movie.title else []
+    for key, value in movie.tags:
+        named = full(b"mean", 0, 0, b"com.apple.iTunes") + full(b"name", 0, 0, key.encode())
+        items.append(box(_TAG, named, _data(value)))
+    udta = [full(b"meta", 0, 0, _HANDLER, box(b"ilst", *items))] if items else []
     if movie.location:
         place = movie.location.encode()
         udta.append(box(_PLACE, struct.pack(">HH", len(place), 0x15C7), place))
-    out = [box(b"udta", *udta)] if udta else []
-    return [*out, _keys(pairs)] if pairs else out
+    return [box(b"udta", *udta)] if udta else []
 
 
-def _itunes(title: str) -> bytes:
-    hdlr = full(b"hdlr", 0, 0, bytes(4), b"mdir", b"appl", bytes(8), b"\0")
-    data = box(b"data", struct.pack(">II", 1, 0), title.encode())
-    return full(b"meta", 0, 0, hdlr, box(b"ilst", box(b"\xa9nam", data)))
-
-
-def _keys(pairs: list[tuple[str, str]]) -> bytes:
-    hdlr = full(b"hdlr", 0, 0, bytes(4), b"mdta", bytes(12), b"\0")
-    keys = full(b"keys", 0, 0, _u32.pack(len(pairs)), *(box(b"mdta", key.encode()) for key, _ in pairs))
-    values = [
-        box(_u32.pack(at), box(b"data", struct.pack(">II", 1, 0), value.encode()))
-        for at, (_, value) in enumerate(pairs, 1)
-    ]
-    return full(b"meta", 0, 0, hdlr, keys, box(b"ilst", *values))
+def _data(value: str) -> bytes:
+    return box(b"data", struct.pack(">II", 1, 0), value.encode())
 
 
 def read(data: Buffer) -> Movie:
@@ -47,38 +37,32 @@ def read(data: Buffer) -> Movie:
     moov = find(data, "moov")
     if moov is None:
         raise Damaged("there is no moov")
-    pairs = list(
-        chain.from_iterable(
-            _pairs(data, at.body, at.end) for at in boxes(data, moov.body, moov.end) if at.kind == b"meta"
-        )
-    )
-    title = next((value for key, value in pairs if key == "title"), "")
-    return Movie(
-        title=title, location=_place(data, moov.body, moov.end), tags=tuple(p for p in pairs if p[0] != "title")
-    )
+    title, place, tags = "", "", []
+    for each in _told(data, moov):
+        if each.kind == _PLACE:
+            place = _text(data, each.body + 4, each.end)
+        elif each.kind == _TITLE:
+            title = _inner(data, each, "data", 8)
+        elif each.kind == _TAG:
+            tags.append((_inner(data, each, "name", 4), _inner(data, each, "data", 8)))
+    return Movie(title=title, location=place, tags=tuple(tags))
 
 
-def _pairs(data: Buffer, start: int, end: int) -> list[tuple[str, str]]:
-    """Keys and values of a `meta` box in the form of `write`; others have none."""
-    keys, values = find(data, "keys", start + 4, end), find(data, "ilst", start + 4, end)
-    if keys is None or values is None:
-        return []
-    names = [_text(data, key.body, key.end) for key in boxes(data, keys.body + 8, keys.end)]
-    out = []
-    for value in boxes(data, values.body, values.end):
-        number, held = int.from_bytes(value.kind, "big"), find(data, "data", value.body, value.end)
-        if held is not None and 0 < number <= len(names):
-            out.append((names[number - 1], _text(data, held.body + 8, held.end)))
-    return out
+def _told(data: Buffer, moov: Box) -> Iterator[Box]:
+    """The boxes in udta, and in place of its `meta` those in the list there."""
+    for udta in (each for each in boxes(data, moov.body, moov.end) if each.kind == b"udta"):
+        for each in boxes(data, udta.body, udta.end):
+            if each.kind != b"meta":
+                yield each
+                continue
+            items = find(data, "ilst", min(each.body + 4, each.end), each.end)
+            if items is not None:
+                yield from boxes(data, items.body, items.end)
 
 
-def _place(data: Buffer, start: int, end: int) -> str:
-    for udta in boxes(data, start, end):
-        if udta.kind == b"udta":
-            for each in boxes(data, udta.body, udta.end):
-                if each.kind == _PLACE:
-                    return _text(data, each.body + 4, each.end)
-    return ""
+def _inner(data: Buffer, item: Box, kind: str, skip: int) -> str:
+    found = find(data, kind, item.body, item.end)
+    return _text(data, found.body + skip, found.end) if found else ""
 
 
 def _text(data: Buffer, start: int, end: int) -> str:
