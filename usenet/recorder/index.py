@@ -51,7 +51,7 @@ def read_header(data: Buffer) -> Header:
     return Header(nonce, reserve, bytes(data[_header.size : end]), end + 4)
 
 
-def record(chunk: Chunk) -> bytes:
+def record(chunk: Chunk, nonce: int) -> bytes:
     """The record of a chunk, from the writer or from a fragment that was read: the same bytes."""
     parts = []
     for run in chunk.runs:
@@ -70,7 +70,7 @@ def record(chunk: Chunk) -> bytes:
         *(chunk.payload_len, chunk.payload_crc, chunk.flags, chunk.gap_ms),
     )
     body += runs
-    return body + _u32.pack(zlib.crc32(body))
+    return body + _u32.pack(zlib.crc32(body, _seed(nonce)))
 
 
 class Record(NamedTuple):
@@ -97,17 +97,22 @@ class Record(NamedTuple):
         return self.seq - 1 - self.lag
 
 
-def records(data: memoryview, at: int, off: int, seq: int = 1) -> Iterator[tuple[int, Record]]:
+def _seed(nonce: int) -> int:
+    """What a record's CRC begins with: what is left of an older index, where ours lies now, is not taken for ours."""
+    return zlib.crc32(nonce.to_bytes(8, "big"))
+
+
+def records(data: memoryview, at: int, off: int, nonce: int, seq: int = 1) -> Iterator[tuple[int, Record]]:
     """Where each record begins, and its head, as long as they are whole and follow one another without a hole."""
     unpack, size, crc, word = _record.unpack_from, _record.size, zlib.crc32, _u32.unpack_from
-    last = len(data) - size - 4
+    last, seed = len(data) - size - 4, _seed(nonce)
     while at <= last:
         magic, *rest = unpack(data, at)
         found = Record._make(rest)
         end = at + found.length
         if magic != RECORD or found.length < size + 4 or end > len(data) or found.seq != seq or found.off != off:
             return
-        if word(data, end - 4)[0] != crc(data[at : end - 4]):
+        if word(data, end - 4)[0] != crc(data[at : end - 4], seed):
             return
         yield at, found
         at, seq, off = end, seq + 1, found.end

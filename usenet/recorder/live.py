@@ -137,7 +137,9 @@ class LiveFile:
         if self._index is not None:
             more = max(0, self._io.size(self._index) - self._index_at)
             data = memoryview(self._io.pread(self._index, more, self._index_at))
-            rows = [(at, row) for at, row in index.records(data, 0, self._end, self._seq + 1) if row.end <= size]
+            rows = [
+                (at, row) for at, row in index.records(data, 0, self._end, head.nonce, self._seq + 1) if row.end <= size
+            ]
             while rows and not self._is_there(head, rows[-1][1]):
                 rows.pop()
             for at, row in rows:
@@ -145,7 +147,7 @@ class LiveFile:
             self._index_at += sum(row.length for _, row in rows)
         for chunk in hop(self._io, self._part, self._end, size, head.nonce, self._seq):
             if self._index is not None:
-                self._index_at += len(index.record(chunk))
+                self._index_at += len(index.record(chunk, head.nonce))
             self._add(chunk, chunk.runs)
 
     def _is_there(self, head: Head, row: index.Record) -> bool:

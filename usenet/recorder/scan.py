@@ -99,7 +99,7 @@ class _Known:
         if (told.nonce, told.reserve) != (head.nonce, head.reserve):
             return
         self.data = memoryview(journal)
-        for at, row in index.records(self.data, told.length, head.data_start):
+        for at, row in index.records(self.data, told.length, head.data_start, head.nonce):
             if row.end > size:
                 break
             self.rows.append((at, row))
@@ -110,7 +110,7 @@ class _Known:
         """Go on from the end of the index, from fragment to fragment; how many were found."""
         count, base = 0, len(self.data)
         for chunk in hop(io, part, self.end, size, nonce, self.rows[-1][1].seq if self.rows else 0):
-            record = index.record(chunk)
+            record = index.record(chunk, nonce)
             head = index.Record(
                 *(len(chunk.runs), len(record), chunk.seq, chunk.lag, chunk.off, chunk.wall_ns, chunk.moof_len),
                 *(chunk.payload_len, chunk.payload_crc, chunk.flags, chunk.gap_ms),

@@ -166,7 +166,7 @@ class Segment:
             except OSError as error:
                 self._failed_write(error)
             self._pending.clear()
-            self._journal(index.record(chunk))
+            self._journal(index.record(chunk, self.head.nonce))
             self.seq, self.size = chunk.seq, chunk.end
             return self.seq
 

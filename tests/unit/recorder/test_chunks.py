@@ -53,8 +53,8 @@ def test_a_fragment_says_what_was_written(video: Samples, audio: Samples) -> Non
 @given(SAMPLES, SAMPLES)
 def test_a_record_says_what_was_written(video: Samples, audio: Samples) -> None:
     chunk, _ = pending(video, audio)
-    data = memoryview(index.record(chunk))
-    [(at, row)] = index.records(data, 0, 1000, 4)
+    data = memoryview(index.record(chunk, 77))
+    [(at, row)] = index.records(data, 0, 1000, 77, 4)
     assert tuple(index.runs(data, at, row)) == chunk.runs
     assert (row.seq, row.off, row.end, row.durable) == (4, 1000, chunk.end, 2)
 

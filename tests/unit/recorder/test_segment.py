@@ -92,7 +92,7 @@ def test_the_index_is_a_function_of_the_part(tmp_path: Path) -> None:
     start = FLIP + len(said.head) - FLIP + said.reserve
     chunks = list(hop(io, part, start, io.size(part), said.nonce, 0))
     io.close(part)
-    assert b"".join(index.record(chunk) for chunk in chunks) == told[said.length :]
+    assert b"".join(index.record(chunk, said.nonce) for chunk in chunks) == told[said.length :]
 
 
 def damage(path: Path, at: int, data: bytes = b"\xff\x00\xff\x00") -> None:
@@ -104,7 +104,7 @@ def damage(path: Path, at: int, data: bytes = b"\xff\x00\xff\x00") -> None:
 def chunk_offsets(path: Path) -> list[index.Record]:
     told = memoryview((path.parent / f"{path.name}.index").read_bytes())
     said = index.read_header(told)
-    return [row for _, row in index.records(told, said.length, len(said.head) + said.reserve)]
+    return [row for _, row in index.records(told, said.length, len(said.head) + said.reserve, said.nonce)]
 
 
 @pytest.mark.parametrize(
