@@ -17,16 +17,17 @@ SCRIPT = Script("again", chunks=6, per_sync=2, audio=True, seal=False)
 PATH = f"{DIRECTORY}/0.mp4"
 
 
-def story(name: str) -> Story:
+def story(name: str, *, sites: bool = False) -> Story:
     """Chunks 1 and 2 are durable, of 3 a sector was lost; 4 to 6 are whole. What a recovery makes of it is true."""
     policy: Recovery = name.removeprefix("again-")  # type: ignore[assignment]
     told = play(SCRIPT)
     files = _damaged(told)
-    io = MemIO(files)
+    io = MemIO(files, sites=sites)
     recover(PATH + ".part", policy=policy, io=io)
     got = media(io.files(), told)[PATH]
     durable = {track: len(samples) // 3 for track, samples in told.submitted[PATH].items()}
-    made = Story(name, files, io.log, {PATH: got}, [(0, PATH, Promise(durable))], {PATH: got}, policy)
+    promises = [(0, PATH, Promise(durable))]
+    made = Story(name, files, io.log, {PATH: got}, told.said, promises, {PATH: got}, policy)
     made.promises.append((len(io.log), PATH, Promise({track: len(samples) for track, samples in got.items()}, True)))
     return made
 

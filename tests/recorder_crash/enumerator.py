@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import get_args
 
 from usenet.recorder.policy import Recovery
 
-from .invariants import media, recovered, truthful, unrecovered
+from .invariants import described, media, recovered, truthful, unrecovered
 from .memory import MemIO, Op
 from .player import Playing
 from .states import Drive, Limits, Pick
 from .workloads import Promise, Story
 
 POLICIES: tuple[Recovery, ...] = get_args(Recovery)
+
+
+Change = Callable[[list[Op]], list[Op]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class Walk:
     seed: int = 0
     stale: Mapping[str, bytes] = field(default_factory=dict)
     enough: int = 1 << 30  # breaches after which it stops
+    change: Change | None = None  # what a mutant does to the calls of a recovery
     tally: Tally = field(default_factory=Tally)
     _seen: set[int] = field(default_factory=set)
 
@@ -95,27 +99,29 @@ class Walk:
         self.tally.states += 1
         policy = rng.choice(POLICIES) if rng.randrange(1000) < self.depth.other else "skip"
         policy = self.story.policy or policy
-        found, io = examine(files, self.story, promised, policy)
+        found, io = examine(files, self.story, promised, policy, sites=self.change is not None)
         got = media(io.files(), self.story)
+        log = self.change(io.log) if self.change else io.log
         if rng.randrange(1000) < self.depth.without:
             self.tally.without += 1
             found += without(files, self.story, got, policy, rng.randrange(3))
         if rng.randrange(1000) < self.depth.nested:
-            count, more = nested((files, io.log), self.story, got, policy, self.sector, rng)
+            count, more = nested((files, log), self.story, got, policy, self.sector, rng)
             self.tally.nested += count
             found += more
         self.tally.breaches += [(f"{where} {policy}", breach) for breach in found]
 
 
 def examine(
-    files: dict[str, bytes], story: Story, promised: Mapping[str, Promise], policy: Recovery
+    files: dict[str, bytes], story: Story, promised: Mapping[str, Promise], policy: Recovery, *, sites: bool = False
 ) -> tuple[list[str], MemIO]:
     """Every breach of a state, as it lies there and once recovered; and the drive after that recovery."""
     found = list(unrecovered(files, story, promised))
-    io, breaches = recovered(files, policy)
+    io, breaches = recovered(files, policy, sites=sites)
     got = media(io.files(), story)
     found += breaches
     found += truthful(got, story, promised, policy)
+    found += described(io.files(), story)
     if story.outcome is not None and got != story.outcome:
         found.append("I6: recovery after a cut within recovery gives other media")
     return found, io

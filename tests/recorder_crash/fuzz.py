@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from .enumerator import POLICIES
-from .invariants import media, recovered, truthful
+from .invariants import described, media, recovered, truthful
 from .states import Drive
 from .workloads import SCRIPTS, Story, play
 
@@ -45,7 +45,7 @@ def bases() -> list[Base]:
             drive.feed(op)
             if calls % 4 == 0 or calls > len(story.log) - 16:
                 files = drive.content(drive.kept())
-                if any(path.endswith((".part", ".mp4")) for path in files):
+                if any(path.endswith(".part") for path in files):
                     found.append(Base(story, files))
     return found
 
@@ -59,8 +59,15 @@ def run(seeds: range, base: list[Base]) -> Found:
         files = mutated(one, base, rng)
         policy = rng.choice(POLICIES)
         io, breaches = recovered(files, policy, deep=True)
-        got = media(io.files(), one.story)
-        breaches += truthful(got, one.story, {}, policy)
+        left = io.files()
+        breaches += [
+            f"{path} was finished and is changed"
+            for path in files
+            if path.endswith(".mp4") and left.get(path) != files[path]
+        ]
+        new = {path: data for path, data in left.items() if path not in files}
+        got = media(new, one.story)
+        breaches += [*truthful(got, one.story, {}, policy), *described(new, one.story)]
         found.tried += 1
         found.useful += any(shown for playing in got.values() for shown in playing.values())
         found.breaches += [(seed, breach) for breach in breaches]

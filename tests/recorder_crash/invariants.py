@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
@@ -13,7 +14,7 @@ from usenet.recorder.policy import Recovery
 from usenet.recorder.recover import recover
 
 from .memory import Hang, MemIO
-from .player import Playing, play
+from .player import Playing, play, said
 from .workloads import VIDEO, Promise, Story
 
 Files = Mapping[str, bytes]
@@ -40,9 +41,9 @@ def unrecovered(files: Files, story: Story, promised: Mapping[str, Promise]) -> 
                 yield f"I7: {path} was closed and is not what was handed in, track {track}"
 
 
-def recovered(files: Files, policy: Recovery, *, deep: bool = False) -> tuple[MemIO, list[str]]:
+def recovered(files: Files, policy: Recovery, *, deep: bool = False, sites: bool = False) -> tuple[MemIO, list[str]]:
     """Every segment of a drive recovered; and what was not as it should be on the way (I1)."""
-    io = MemIO(files)
+    io = MemIO(files, sites=sites)
     breaches = []
     for path in sorted(files):
         if path.endswith(".mp4.part") or path.endswith(".mp4"):
@@ -83,6 +84,18 @@ def truthful(
             yield from (f"{breach}: {path}, track {track}" for breach in _in_order(mine, samples, track, policy))
         if set(shown) - set(given):
             yield f"I2: {path} shows tracks that nobody recorded: {sorted(set(shown) - set(given))}"
+
+
+def described(files: Files, story: Story) -> Iterator[str]:
+    """I2: a finished file says of its tracks and of itself what the recorder was told."""
+    for path, truth in story.said.items():
+        if path in files:
+            try:
+                rows = said(files[path])
+            except (KeyError, struct.error):
+                rows = (b"",)
+            if not all(row in truth for row in rows):
+                yield f"I2: {path} says of its tracks what nobody told the recorder"
 
 
 def _in_order(mine: list, samples: list, track: int, policy: Recovery) -> Iterator[str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import os
 import posixpath
 import sys
 from collections.abc import Iterable, Mapping
+from functools import cache
+from types import CodeType
 from typing import NamedTuple, NoReturn
 
 from usenet.recorder.io import Mode
@@ -23,7 +26,7 @@ class Misuse(Exception):
 
 
 class Op(NamedTuple):
-    """One call that changed the drive or made something last. `site` is the function of the recorder that made it."""
+    """One call that changed the drive or made something last. `site` is the line of the recorder that made it."""
 
     kind: str  # new write truncate allocate punch sync rename unlink syncdir
     inode: int = 0
@@ -38,7 +41,7 @@ class Op(NamedTuple):
 class MemIO:
     """One small drive. What it is given at the start is durable; `log` tells what happened to it since.
 
-    `most` calls and no more: the next one raises Hang. `sites` asks for the caller's name in each Op (slower).
+    `most` calls and no more: the next one raises Hang. `sites` asks for the caller's line in each Op (slower).
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class MemIO:
         self._most, self._sites = most, sites
         self._locks: dict[int, int] = {}
         self._next = 100
+        self._paths = {number: name for name, number in self.names.items()}
 
     def files(self) -> dict[str, bytes]:
         """Every file by its path, as a process sees them now."""
@@ -76,7 +80,8 @@ class MemIO:
             self._next += 1
             self.inodes[self._next] = bytearray()
             self.names[path] = self._next
-            self._note("new", inode=self._next, name=path)
+            self._paths[self._next] = path
+            self._note("new", self._next, name=path)
         if path not in self.names:
             _refuse(errno.ENOENT, path)
         self._next += 1
@@ -90,7 +95,7 @@ class MemIO:
         if offset > len(held):
             held.extend(bytes(offset - len(held)))
         held[offset : offset + len(data)] = data
-        self._note("write", inode=inode, offset=offset, length=len(data), data=data)
+        self._note("write", inode, offset=offset, length=len(data), data=data)
 
     def pread(self, handle: int, length: int, offset: int) -> bytes:
         _, held = self._held(handle)
@@ -103,7 +108,7 @@ class MemIO:
 
     def sync(self, handle: int) -> None:
         inode, _ = self._held(handle)
-        self._note("sync", inode=inode)
+        self._note("sync", inode)
 
     def truncate(self, handle: int, size: int) -> None:
         inode, held = self._writable(handle)
@@ -111,20 +116,20 @@ class MemIO:
         if size < len(held):
             del held[size:]
         held.extend(bytes(size - len(held)))
-        self._note("truncate", inode=inode, offset=size)
+        self._note("truncate", inode, offset=size)
 
     def allocate(self, handle: int, offset: int, length: int) -> None:
         inode, held = self._writable(handle)
         _check(offset, length or -1)
         held.extend(bytes(max(0, offset + length - len(held))))
-        self._note("allocate", inode=inode, offset=offset, length=length)
+        self._note("allocate", inode, offset=offset, length=length)
 
     def punch(self, handle: int, offset: int, length: int) -> None:
         inode, held = self._writable(handle)
         _check(offset, length or -1)
         end = min(len(held), offset + length)
         held[offset:end] = bytes(max(0, end - offset))
-        self._note("punch", inode=inode, offset=offset, length=length)
+        self._note("punch", inode, offset=offset, length=length)
 
     def forget(self, handle: int) -> None:
         self._held(handle)
@@ -202,8 +207,9 @@ class MemIO:
             raise Misuse("opened for reading")
         return found
 
-    def _note(self, kind: str, **what: object) -> None:
-        self.log.append(Op(kind, **what, site=_site() if self._sites else ""))  # type: ignore[arg-type]
+    def _note(self, kind: str, inode: int = 0, **what: object) -> None:
+        site = _site(self._paths.get(inode, "")) if self._sites else ""
+        self.log.append(Op(kind, inode, **what, site=site))  # type: ignore[arg-type]
 
 
 def _check(offset: int, length: int) -> None:
@@ -217,9 +223,19 @@ def _refuse(number: int, what: str) -> NoReturn:
     raise OSError(number, os.strerror(number), what)
 
 
-def _site() -> str:
-    """Which function of the recorder called: "finalise.flip"."""
+def _site(path: str) -> str:
+    """Which line of the recorder called, told so that it survives lines coming and going above it."""
     frame = sys._getframe(1)
-    while frame and "recorder_crash" in frame.f_code.co_filename:
-        frame = frame.f_back  # type: ignore[assignment]
-    return f"{posixpath.basename(frame.f_code.co_filename)[:-3]}.{frame.f_code.co_name}" if frame else ""
+    while "recorder_crash" in frame.f_code.co_filename and frame.f_back:
+        frame = frame.f_back
+    return _told(frame.f_code, frame.f_lineno) + f" {posixpath.splitext(path)[1]}".rstrip()
+
+
+@cache
+def _told(code: CodeType, line: int) -> str:
+    """ "finalise.finish: io.sync(part)", and which one it is, where a function has that line several times."""
+    lines, first = inspect.getsourcelines(code)
+    text = lines[line - first].strip()
+    same = [at for at, each in enumerate(lines, first) if each.strip() == text]
+    which = f" ({same.index(line) + 1} of {len(same)})" if len(same) > 1 else ""
+    return f"{posixpath.basename(code.co_filename)[:-3]}.{code.co_name}: {text}{which}"

@@ -23,6 +23,7 @@ class Shown(NamedTuple):
 
 
 Playing = dict[int, list[Shown]]
+Said = tuple[bytes, ...]
 
 
 def play(data: bytes) -> Playing:
@@ -67,6 +68,24 @@ def _at(data: bytes, place: tuple[int, int], path: str) -> tuple[int, int]:
 
 def _words(data: bytes, at: int, count: int) -> tuple[int, ...]:
     return struct.unpack_from(f">{count}I", data, at)
+
+
+def said(data: bytes) -> Said:
+    """What a file says of itself besides samples and times: per track its number, picture, clock, language, coding."""
+    moov = next((place for place in _boxes(data, 0, len(data)) if place[0] == b"moov"), None)
+    if moov is None:
+        return ()
+    rows: list[bytes] = []
+    for kind, body, stop in _boxes(data, *moov[1:]):
+        if kind == b"trak":
+            header, clock = _at(data, (body, stop), "tkhd"), _at(data, (body, stop), "mdia/mdhd")
+            rows.append(data[header[0] + 20 : header[0] + 24] + data[header[1] - 8 : header[1]])
+            rows.append(data[clock[0] + 4 : clock[0] + 24] + data[clock[1] - 4 : clock[1]])
+            for path in ("mdia/hdlr", "mdia/minf/stbl/stsd"):
+                rows.append(data[slice(*_at(data, (body, stop), path))])
+        elif kind in {b"udta", b"meta"}:
+            rows.append(data[body:stop])
+    return tuple(rows)
 
 
 # a finished file

@@ -79,6 +79,8 @@ class Drive:
             self.files[op.inode] = _File(path=op.name)
         if op.kind in ("new", "rename", "unlink"):
             self.changes.append(op)
+        elif op.kind == "nothing":
+            return
         elif op.kind == "syncdir":
             self.names, self.changes = self._named(len(self.changes)), []
         else:

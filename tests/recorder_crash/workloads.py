@@ -15,7 +15,7 @@ from usenet.recorder.segment import Segment
 from usenet.recorder.tracks import Movie, Track
 
 from .memory import MemIO, Op
-from .player import Playing, Shown
+from .player import Playing, Said, Shown, said
 
 DIRECTORY = "/r"
 VIDEO = Track(1, "video", 90_000, box(b"avc1", bytes(8)), width=16, height=16, duration=3000)
@@ -64,6 +64,7 @@ class Story:
     start: dict[str, bytes] = field(default_factory=dict)
     log: list[Op] = field(default_factory=list)
     submitted: dict[str, Playing] = field(default_factory=dict)
+    said: dict[str, Said] = field(default_factory=dict)
     promises: list[tuple[int, str, Promise]] = field(default_factory=list)
     outcome: dict[str, Playing] | None = None  # what every recovery has to give, where that is known
     policy: Recovery | None = None  # the only policy that the outcome speaks of
@@ -78,9 +79,47 @@ def play(script: Script, io: MemIO | None = None, *, nonce: int = 1) -> Story:
     io = io or MemIO()
     story = Story(script.name, log=io.log)
     with patch.object(segment, "reserve", lambda *_: script.reserve):
-        for number in range(script.segments):
-            _segment(script, io, story, f"{DIRECTORY}/{number}.mp4", nonce + 100 * number)
+        made = _record(script, story, io, nonce)
+    if script.seal:
+        _seal(story, made)
     return story
+
+
+def _record(script: Script, story: Story, io: MemIO, nonce: int) -> Segment:
+    """One segment after the other; each is finished when the first chunk of the next one is there. The last stays."""
+    earlier = None
+    for number in range(script.segments):
+        path, tracks = f"{DIRECTORY}/{number}.mp4", (VIDEO, AUDIO) if script.audio else (VIDEO,)
+        story.submitted[path] = {track.id: [] for track in tracks}
+        movie = Movie(title=script.name)
+        made = Segment.create(path, tracks, movie=movie, flush=NEVER, io=io, nonce=nonce + 100 * number)
+        for count, chunk in enumerate(_chunks(script, path, nonce), 1):
+            _write(story, made, chunk)
+            story.said.setdefault(path, said(io.files()[path + ".part"]))
+            if count % script.per_sync == 0:
+                made.sync()
+                _promise(story, made)
+            if count == 1 and earlier:
+                _seal(story, earlier)
+        earlier = made
+    return made
+
+
+def _write(story: Story, made: Segment, chunk: list[tuple[int, Shown, int]]) -> None:
+    for track, shown, duration in chunk:
+        made.append(track, shown.data, dts=shown.dts, cts=shown.cts, duration=duration, sync=shown.sync)
+        story.submitted[made.path][track].append(shown)
+    made.cut()
+
+
+def _seal(story: Story, made: Segment) -> None:
+    made.seal()
+    _promise(story, made, closed=True)
+
+
+def _promise(story: Story, made: Segment, *, closed: bool = False) -> None:
+    given = {track: len(samples) for track, samples in story.submitted[made.path].items()}
+    story.promises.append((len(story.log), made.path, Promise(given, closed)))
 
 
 def kept(story: Story) -> dict[str, bytes]:
@@ -97,27 +136,9 @@ def kept(story: Story) -> dict[str, bytes]:
     return files | {path: bytes(contents[inode]) for path, inode in inodes.items()}
 
 
-def _segment(script: Script, io: MemIO, story: Story, path: str, nonce: int) -> None:
-    tracks = (VIDEO, AUDIO) if script.audio else (VIDEO,)
-    given: Playing = {track.id: [] for track in tracks}
-    story.submitted[path] = given
-    made = Segment.create(path, tracks, movie=Movie(title=script.name), flush=NEVER, io=io, nonce=nonce)
-    chunks = _chunks(script, random.Random(script.name))
-    for number, chunk in enumerate(chunks, 1):
-        for track, shown, duration in chunk:
-            made.append(track, shown.data, dts=shown.dts, cts=shown.cts, duration=duration, sync=shown.sync)
-            given[track].append(shown)
-        made.cut()
-        if number % script.per_sync == 0:
-            made.sync()
-            story.promises.append((len(io.log), path, Promise({k: len(v) for k, v in given.items()})))
-    if script.seal:
-        made.seal()
-        story.promises.append((len(io.log), path, Promise({k: len(v) for k, v in given.items()}, closed=True)))
-
-
-def _chunks(script: Script, rng: random.Random) -> Iterator[list[tuple[int, Shown, int]]]:
-    """Each a list of (track, sample, duration). Every second chunk begins with a key frame."""
+def _chunks(script: Script, path: str, nonce: int) -> Iterator[list[tuple[int, Shown, int]]]:
+    """Lists of (track, sample, duration); every second one begins with a key frame. Only bytes depend on nonce."""
+    rng, noise = random.Random(script.name + path), random.Random(f"{script.name} {path} {nonce}")
     picture = sound = 0
     for number in range(script.chunks):
         chunk = []
@@ -125,9 +146,9 @@ def _chunks(script: Script, rng: random.Random) -> Iterator[list[tuple[int, Show
             length = 3000 + (rng.choice((0, 0, 90)) if script.audio else 0)
             late = (0, 6000, 3000)[n % 3] if script.reordered else 0
             key = n == 0 and number % 2 == 0
-            chunk.append((VIDEO.id, Shown(rng.randbytes(rng.randint(20, 70)), picture, late, key), length))
+            chunk.append((VIDEO.id, Shown(noise.randbytes(rng.randint(20, 70)), picture, late, key), length))
             picture += length
         while script.audio and sound * VIDEO.timescale < picture * AUDIO.timescale:
-            chunk.append((AUDIO.id, Shown(rng.randbytes(rng.randint(9, 14)), sound, 0, True), 1024))
+            chunk.append((AUDIO.id, Shown(noise.randbytes(rng.randint(9, 14)), sound, 0, True), 1024))
             sound += 1024
         yield chunk
