@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.recorder_rig import power
+from tests.integration.recorder_rig import power, tally
 from tests.integration.recorder_rig.disks import MAKERS, Disk, disk
 from tests.integration.recorder_rig.takes import Studio, studio
 
@@ -36,12 +36,12 @@ def actors() -> Iterator[Studio]:
 def test_after_a_power_cut_all_that_was_promised_is_there(kind, way, tmp_path, actors):
     """A hundred cuts in all; each in the middle of three cameras' work, some once more while it recovers."""
     with disk(kind, way, tmp_path / "disk") as made:
-        tally = power.cuts(made, actors, CUTS, str(random.random()))
-    power.table("power cuts", [tally], print)
-    assert tally.breaches == []
-    assert tally.count == CUTS
-    assert tally.recovered > CUTS / 2, "the cuts came when nothing was being recorded"
-    assert tally.finished > 0, "no segment was finished before a cut"
+        found = power.cuts(made, actors, CUTS, str(random.random()))
+    tally.table("power cuts", [found], print)
+    assert found.breaches == []
+    assert found.count == CUTS
+    assert found.recovered > CUTS / 2, "the cuts came when nothing was being recorded"
+    assert found.finished > 0, "no segment was finished before a cut"
 
 
 @pytest.mark.usefixtures("makers")

@@ -25,7 +25,7 @@ MAKERS = {
 }
 SHUTDOWN, NOLOGFLUSH = 0x8004587D, 2
 SECTOR = {"ext4": 512, "xfs": 4096, "btrfs": 4096}
-"""What a power cut leaves whole. A torn block of 4 KiB is more than XFS (directories) and Btrfs (superblock) survive."""
+"""What a power cut leaves whole: XFS (in a directory) and Btrfs (in its superblock) don't survive torn 4 KiB."""
 KEEP = (0.0, 0.0, 0.3, 0.7, 1.0)
 
 

@@ -38,7 +38,7 @@ def judge(take: Take, moment: int, *, power: bool) -> Verdict:
 
 def _files(take: Take, camera: Camera, told: Told, moment: int, power: bool, verdict: Verdict) -> Iterator[str]:
     mine = [path for path in told.segments() if Path(path).parent == Path(camera.directory)]
-    due = {path: (told.durable if power else told.written)(path, moment) for path in mine}
+    due = {path: told.durable(path, moment) if power else told.written(path, NEVER) for path in mine}
     before = {path: play(_content(path)) for path in mine}
     for path in mine:
         yield from _promised(f"{path}, not recovered", before[path], due[path])

@@ -34,9 +34,9 @@ def _film() -> tuple[bytes, list[Shown]]:
         stream.pix_fmt = "yuv420p"
         stream.time_base = Fraction(1, 30)
         for number in range(GOP):
-            frame = av.VideoFrame(64, 64, "gray8")
-            frame.planes[0].update(bytes([40 * number + 20]) * frame.planes[0].buffer_size)
-            frame = frame.reformat(format="yuv420p")
+            frame = av.VideoFrame(64, 64, "yuv420p")
+            for plane, value in zip(frame.planes, (brightness(number), 128, 128), strict=True):
+                plane.update(bytes([value]) * plane.buffer_size)
             frame.pts = number
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import random
 import shutil
-import statistics
 import time
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
 from usenet.recorder.policy import PRESETS, Flush
@@ -16,6 +13,7 @@ from usenet.recorder.policy import PRESETS, Flush
 from .disks import Disk
 from .judge import Verdict, judge
 from .takes import Camera, Studio, Take
+from .tally import Tally
 
 FLUSHES = {
     "frame, 60 ms": Flush("frame", 100, 60, index_every=2),
@@ -26,44 +24,6 @@ FLUSHES = {
 }
 ROTATE = (0.2, 0.2, 0.6, 60.0)
 WAYS = (("ext4", "shutdown"), ("xfs", "shutdown"), ("ext4", "cache"), ("xfs", "cache"), ("btrfs", "cache"))
-
-
-@dataclass
-class Tally:
-    """What came of many cuts or kills."""
-
-    name: str
-    count: int = 0
-    breaches: list[str] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-    share: list[float] = field(default_factory=list)  # of what the policy allows
-    finished: int = 0
-    recovered: int = 0
-    during: Counter[str] = field(default_factory=Counter)
-    recovery_ms: list[float] = field(default_factory=list)
-
-    def add(self, verdict: Verdict) -> None:
-        self.count += 1
-        self.breaches += verdict.breaches
-        self.losses += verdict.losses.values()
-        self.share += [loss / verdict.allowed[camera] for camera, loss in verdict.losses.items()]
-        self.finished += verdict.finished
-        self.recovered += verdict.recovered
-        self.during.update(verdict.during)
-        self.recovery_ms += verdict.recovery_ms
-
-    def row(self) -> str:
-        median, most = statistics.median(self.losses), max(self.losses)
-        return (
-            f"| {self.name} | {self.count} | {self.finished} | {self.recovered} | {median:.3f} | {most:.3f} | "
-            f"{max(self.share):.0%} | {max(self.recovery_ms, default=0):.0f} | {len(self.breaches)} |"
-        )
-
-
-HEADER = (
-    "| | times | closed segments | recovered | loss, median s | most s | most of what is allowed | "
-    "slowest recovery ms | breaches |\n|---|---|---|---|---|---|---|---|---|"
-)
 
 
 def take(rng: random.Random, home: Path, log: Path, *, broken: str = "") -> Take:
@@ -116,14 +76,3 @@ def _interrupted(disk: Disk, studio: Studio, rng: random.Random, made: Take) -> 
     studio.kill(pid)
     disk.down()
     disk.up()
-
-
-def table(name: str, tallies: list[Tally], say: Callable[[str], None]) -> None:
-    say(f"\n{name}\n\n{HEADER}")
-    for tally in tallies:
-        say(tally.row())
-    for tally in tallies:
-        landed = ", ".join(f"{what} {count}" for what, count in tally.during.most_common(12))
-        say(f"\n{tally.name} landed in: {landed or 'no call'}")
-        for breach in tally.breaches:
-            say(f"BREACH {tally.name}: {breach}")

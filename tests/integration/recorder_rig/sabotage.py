@@ -53,7 +53,7 @@ def _wrong_time() -> None:
     real = fragment.write
 
     def write(chunk, nonce):  # type: ignore[no-untyped-def]
-        runs = tuple(run._replace(base=run.base + 1) for run in chunk.runs)
+        runs = tuple(run._replace(base=run.base + chunk.seq % 2) for run in chunk.runs)
         return real(chunk._replace(runs=runs), nonce)
 
     fragment.write = write

@@ -176,6 +176,7 @@ class Studio:
 
     def begin(self, take: Take) -> int:
         """The process that records it."""
+        Path(take.log).touch()
         bell = Path(f"{take.log}.bell")
         bell.unlink(missing_ok=True)
         os.mkfifo(bell)
