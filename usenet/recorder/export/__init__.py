@@ -23,6 +23,7 @@ from .moov import Whole, moov
 __all__ = ["Exported", "export"]
 
 _BLOCK: Final = 1 << 20
+_SOME: Final = "ffmpeg and GStreamer play that, mkvmerge and some televisions know only the first"
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -84,11 +85,7 @@ def _told(out: Path, size: int, found: Join, start_ns: int | None, end_ns: int |
             notes.append(f"it {word} at {when(real)}, {_apart(real - asked)} what was asked for")
     gaps = tuple((begin + round(at * 10**9), round(length * 10**9)) for at, length in found.gaps)
     notes += [f"{length / 10**9:.1f} s are missing from {when(at)} on" for at, length in gaps]
-    notes += [
-        f"{out_.head.kind} has {len(out_.entries)} settings of its codec"
-        for out_ in found.outs
-        if len(out_.entries) > 1
-    ]
+    notes += [f"the settings of {each.head.kind} change in it: {_SOME}" for each in found.outs if len(each.entries) > 1]
     samples = tuple((each.head.kind, each.columns.count) for each in found.outs)
     taken = tuple(cut.footage.path for cut in found.cuts)
     return Exported(out, size, float(found.end), begin, end, taken, samples, gaps, tuple(notes))

@@ -47,6 +47,16 @@ class Columns:
         self._entries = array("I")
 
     @property
+    def lift(self) -> int:
+        """What is added to composition offsets, none of which is negative then: not every player takes such."""
+        return max(0, -min((shift for _, shift in self._shifts), default=0))
+
+    @property
+    def origin(self) -> int:
+        """The time that the media begins with, so that composition times are what they were."""
+        return self.start - self.lift
+
+    @property
     def end(self) -> int:
         return self.last + self._tail
 
@@ -101,9 +111,9 @@ class Columns:
         times = [list(each) for each in self._times]
         _extend(times, 1, min(self._tail, _LONGEST))
         out = [full(b"stts", 0, 0, _pairs(times))]
-        if any(shift for _, shift in self._shifts):
-            version = int(any(each < 0 for _, each in self._shifts))
-            out.append(full(b"ctts", version, 0, _pairs([[count, each & 0xFFFFFFFF] for count, each in self._shifts])))
+        lift = self.lift
+        if any(each + lift for _, each in self._shifts):
+            out.append(full(b"ctts", 0, 0, _pairs([[count, each + lift] for count, each in self._shifts])))
         if not self._all_sync:
             out.append(full(b"stss", 0, 0, struct.pack(">I", len(self._sync)), _big(self._sync)))
         rows = [struct.pack(">III", at, *row) for at, row in self._chunks()]

@@ -81,7 +81,7 @@ def _tkhd(body: bytes, number: int, duration: int) -> bytes:
 
 def _edits(out: Out, pause: int, length: int) -> bytes:
     """A pause before a track that begins late; then the media, without what only the decoder needs."""
-    begin = max(0, out.first) - out.columns.start
+    begin = max(0, out.first) - out.columns.origin
     if not pause and not begin and out.shown == out.columns.end:
         return b""
     rows = [struct.pack(">QqHH", pause, -1, 1, 0)] if pause else []
