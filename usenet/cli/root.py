@@ -23,6 +23,7 @@ COMMANDS = {
     "agent": "Watch over the stack all the time.",
     "doctor": "Tell what is wrong with this machine and the stack, and what mends it.",
     "hardware": "Show what this machine has, and share it out among the services.",
+    "recorder": "Record cameras into plain MP4 files that survive a power cut; list, check, finish and cut them.",
 }
 
 

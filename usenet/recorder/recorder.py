@@ -26,10 +26,14 @@ log = logging.getLogger("usenet.recorder")
 
 @dataclass(frozen=True, slots=True)
 class Rotate:
-    """A new segment begins at the first key frame after this long, or this many bytes."""
+    """A new segment begins at the first key frame after this long, or this many bytes.
+
+    `planned`: the length for which room is reserved in the head of a file, if not the whole of `seconds`.
+    """
 
     seconds: float = 900
     bytes: int = 4 << 30
+    planned: float = 0
 
 
 def by_time(wall_ns: int) -> str:
@@ -100,7 +104,7 @@ class Recorder:
         self._settle(tracks)
         self._recording = uuid.uuid4().hex
         self._due = False
-        self._status = RecorderStatus(None)
+        self._counts = {"segments": 0, "samples": 0, "skipped": 0, "gaps": 0, "gap_ms": 0}
 
     def _settle(self, tracks: Sequence[Track]) -> None:
         self._tracks = tuple(tracks)
@@ -110,7 +114,7 @@ class Recorder:
     def status(self) -> RecorderStatus:
         """Cheap; may be asked from any thread."""
         segment = self._segment
-        status = replace(self._status, fsync_p99_ms=self._coordinator.fsync_p99_ms)
+        status = RecorderStatus(None, fsync_p99_ms=self._coordinator.fsync_p99_ms, **self._counts)
         if segment is None:
             return status
         lag = 0.0 if segment.clean else time.monotonic() - segment.dirty_since
@@ -174,7 +178,7 @@ class Recorder:
 
     def _begin(self, placed: Placed) -> Segment:
         self._before_segment(self.directory)
-        number = self._status.segments + 1
+        number = self._counts["segments"] + 1
         tags = (("usenet.recording", self._recording), ("usenet.segment", str(number)))
         movie = replace(self._movie, created_ns=placed.wall_ns, tags=(*self._movie.tags, *tags))
         segment = Segment.create(
@@ -182,7 +186,7 @@ class Recorder:
             self._tracks,
             movie=movie,
             flush=self._flush,
-            seconds=self._rotate.seconds,
+            seconds=self._rotate.planned or self._rotate.seconds,
             io=self._io,
         )
         self._segment, self._due = segment, False
@@ -256,4 +260,5 @@ class Recorder:
         return list(self.finished)
 
     def _count(self, **more: int) -> None:
-        self._status = replace(self._status, **{name: getattr(self._status, name) + by for name, by in more.items()})
+        for name, by in more.items():
+            self._counts[name] += by

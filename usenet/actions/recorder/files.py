@@ -1,0 +1,93 @@
+"""The recordings of a directory, and finishing those that were cut off."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from usenet.actions.recorder import told
+from usenet.domain.errors import UsageError
+from usenet.recorder.errors import Busy
+from usenet.recorder.io import Files
+from usenet.recorder.policy import Recovery
+from usenet.recorder.recover import Report, recover
+from usenet.recorder.sidecar import inventory
+
+State = Literal["finished", "recording", "cut off"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One recording as a person sees it. `seconds` is known of finished files only; `start` is UTC."""
+
+    camera: str
+    name: str
+    path: str
+    start: str
+    seconds: float | None
+    bytes: int
+    state: State
+    protected: str
+
+
+def listed(directory: Path, camera: str = "") -> list[Row]:
+    """Those below a directory, the newest first. UsageError where it is none."""
+    if not directory.is_dir():
+        raise UsageError(f"{directory}: there is no such directory", hint="name the directory of the recordings")
+    found = inventory.recordings(directory)
+    return [_row(one) for one in found if camera in ("", one.camera)]
+
+
+def _row(one: inventory.Recording) -> Row:
+    state: State = "finished" if not one.live else "recording" if _held(one.path) else "cut off"
+    when = inventory.iso(one.began)
+    return Row(one.camera, one.name, str(one.path), when, one.seconds, one.bytes, state, one.protected or "")
+
+
+def _held(path: Path) -> bool:
+    """Whether somebody writes it now."""
+    io = Files()
+    try:
+        handle = io.open(str(path), "read")
+    except OSError:
+        return False
+    try:
+        return not io.lock(handle)
+    finally:
+        io.close(handle)
+
+
+def unfinished(places: Sequence[Path]) -> list[Path]:
+    """What there is to finish in files and below directories, the newest first. UsageError for what is neither."""
+    found: list[Path] = []
+    for place in places:
+        if place.is_dir():
+            found += _below(place)
+        elif any(Path(f"{place}{end}").is_file() for end in ("", ".part")):
+            found.append(Path(str(place).removesuffix(".part")))
+        else:
+            raise UsageError(
+                f"{place}: there is no such file or directory", hint="list them with: usenet recorder list"
+            )
+    return sorted(dict.fromkeys(found), key=lambda path: path.name, reverse=True)
+
+
+def _below(place: Path) -> Iterator[Path]:
+    """Every segment that has a file of a live one beside it or is one."""
+    for folder, _, names in os.walk(place):
+        stems = (name.rpartition(".") for name in names)
+        for stem in {stem for stem, _, end in stems if stem.endswith(".mp4") and end in ("part", "index", "commit")}:
+            yield Path(folder) / stem
+
+
+def finish(paths: Iterable[Path], *, policy: Recovery, deep: bool) -> Iterator[Report]:
+    """What became of each, as it is done; one that is being written is told as "kept"."""
+    for path in paths:
+        with told():
+            try:
+                yield recover(path, policy=policy, deep=deep)
+            except Busy as busy:
+                yield Report(path, None, "kept", busy.message)

@@ -1,0 +1,155 @@
+"""Recording one source into one file, and asking the stack's recorder how it goes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from usenet.actions.places import Home
+from usenet.actions.recorder import told
+from usenet.actions.services import EVERYWHERE
+from usenet.adapters import stack
+from usenet.adapters.rest import Api
+from usenet.domain.errors import AS_ROOT, SystemFailure, UsageError, ValidationError
+from usenet.domain.secret import Secret
+from usenet.recorder.errors import RecorderError
+from usenet.recorder.policy import PRESETS
+from usenet.recorder.recorder import Recorder, RecorderStatus, Rotate
+from usenet.recorder.sources.address import Address
+from usenet.recorder.sources.avsource import AvSource, Wishes
+from usenet.recorder.sources.camera import Camera, CameraStatus
+from usenet.recorder.tracks import Track
+
+SERVICE = "recorder"
+PORT = 8095
+_LONGEST = 30 * 24 * 3600
+_PLANNED = 3600  # seconds: a longer recording has its moov at the end
+_TRIES = 3  # until something came for the first time
+_TICK = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is recorded and how. `seconds` None: until the source ends or somebody stops it."""
+
+    url: str
+    out: Path
+    seconds: float | None = None
+    preset: str = "default"
+    transport: str = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """How it goes: of the source, and of what is written."""
+
+    camera: CameraStatus
+    recorder: RecorderStatus | None
+
+
+def record(wish: Wish, tell: Callable[[Now], None]) -> list[Path]:
+    """Record until the end of the source, of the time, or Ctrl-C; the finished files, in order.
+
+    The first has the name that was asked for; others follow where the source changed its settings or was away for
+    long. UsageError for a name that is taken; SystemFailure where nothing came.
+    """
+    _check(wish)
+    with told():
+        return _Recording(wish).run(tell)
+
+
+def shown(url: str) -> str:
+    """An address without what is secret in it."""
+    return str(Address(url))
+
+
+def _check(wish: Wish) -> None:
+    if wish.preset not in PRESETS:
+        raise UsageError(f'there is no preset "{wish.preset}"', hint=f"there are: {', '.join(PRESETS)}")
+    if wish.transport not in ("tcp", "udp"):
+        raise UsageError(f'there is no transport "{wish.transport}"', hint="there are: tcp, udp")
+    if wish.out.suffix != ".mp4":
+        raise UsageError(f"{wish.out}: recordings are MP4 files", hint=f"try: --out {wish.out.with_suffix('.mp4')}")
+    if not wish.out.parent.is_dir():
+        raise UsageError(f"{wish.out.parent}: there is no such directory", hint="make it first")
+    for taken in (wish.out, Path(f"{wish.out}.part")):
+        if taken.exists():
+            raise UsageError(f"{taken} is there already", hint="name another file with --out")
+
+
+class _Recording:
+    """One camera, one recorder, one end."""
+
+    def __init__(self, wish: Wish) -> None:
+        self._wish = wish
+        self._recorder: Recorder | None = None
+        self._failure: RecorderError | None = None
+        self._begun = 0.0
+        source = Wishes(transport="udp" if wish.transport == "udp" else "tcp")
+        self._camera = Camera("record", lambda: AvSource(wish.url, source), self._begin, failed=self._failed)
+
+    def _begin(self, tracks: Sequence[Track]) -> Recorder:
+        out = self._wish.out
+        rotate = Rotate(_LONGEST, 1 << 62, self._wish.seconds or _PLANNED)
+        self._recorder = Recorder(
+            out.parent, tracks, flush=PRESETS[self._wish.preset], rotate=rotate, stem=lambda _: out.stem
+        )
+        return self._recorder
+
+    def _failed(self, error: RecorderError) -> bool:
+        self._failure = error
+        return False
+
+    def run(self, tell: Callable[[Now], None]) -> list[Path]:
+        self._camera.start()
+        try:
+            while not self._camera.join(_TICK):
+                now = Now(self._camera.status, self._recorder.status if self._recorder else None)
+                tell(now)
+                if self._is_over(now):
+                    break
+        except KeyboardInterrupt:
+            pass  # the usual way to end a recording
+        finally:
+            self._camera.stop()
+            files = self._recorder.close() if self._recorder else []
+        if self._failure is not None:
+            raise self._failure
+        if not files:
+            why = self._camera.status.last_error or f"nothing that could be recorded came from {shown(self._wish.url)}"
+            raise SystemFailure(why)
+        return files
+
+    def _is_over(self, now: Now) -> bool:
+        """The time is up; or nothing ever came, and will not."""
+        if now.recorder is None or not now.recorder.samples:
+            return now.camera.reconnects >= (_TRIES if Address(self._wish.url).live else 1)
+        self._begun = self._begun or time.monotonic()
+        return bool(self._wish.seconds) and time.monotonic() - self._begun >= (self._wish.seconds or 0)
+
+
+def status(home: Home) -> Any:
+    """What the stack's recorder says of itself. ValidationError where it isn't part of the stack; Failure in words."""
+    rendered = stack.load(home)
+    if SERVICE not in rendered.services:
+        raise ValidationError("the recorder is not part of this stack", hint="usenet services enable recorder")
+    port = next(port for port in rendered.services[SERVICE].ports if port.container == PORT)
+    address = "127.0.0.1" if port.address == EVERYWHERE else port.address
+    return Api(SERVICE, f"http://{address}:{port.host}", (_token(home),), field="Authorization", form="Bearer {}").ask(
+        "GET", "/status"
+    )
+
+
+def _token(home: Home) -> Secret:
+    path = home.path / "config" / SERVICE / "token"
+    try:
+        return Secret(path.read_text(encoding="utf-8").strip())
+    except PermissionError:
+        raise SystemFailure(f"{path} can't be read", hint=AS_ROOT) from None
+    except OSError:
+        raise SystemFailure(
+            f"{path} is not there: the recorder never ran", hint="usenet services up recorder"
+        ) from None

@@ -1,0 +1,11 @@
+"""usenet recorder: each module of this folder has some of its verbs."""
+
+from usenet.cli.noun import Noun
+
+app = Noun(help="Record cameras into plain MP4 files that survive a power cut; list, check, finish and cut them.")
+
+
+from usenet.cli.recorder import (  # noqa: E402
+    files,  # noqa: F401 - it adds its verbs to the app
+    live,  # noqa: F401
+)

@@ -1,0 +1,115 @@
+"""usenet recorder run, status, record: what is being recorded now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from usenet.cli import console
+from usenet.cli.flags import FLAGS
+from usenet.cli.places import home
+from usenet.cli.recorder import app
+from usenet.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from usenet.actions.recorder.live import Now
+
+_PAUSE = 10.0  # seconds
+
+
+@app.command()
+def run(
+    config: Annotated[str, typer.Option("--config", help="Its YAML file. Default: $USENET_RECORDER_CONFIG.")] = "",
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the file is right.")] = False,
+) -> None:
+    """Record all cameras of a file until told to stop; it is what the recorder's container does."""
+    from usenet.recorder.__main__ import main
+
+    words = [*(("--config", config) if config else ()), *(("--check",) if check or FLAGS.dry_run else ())]
+    raise typer.Exit(main(words))
+
+
+@app.command()
+def status() -> None:
+    """Ask the stack's recorder how its cameras are, and how much a power cut would cost now."""
+    from usenet.actions.recorder import live
+
+    found = live.status(home())
+    console.show(found, lambda: _status(found))
+
+
+def _status(found: Any) -> None:
+    if not found["ready"]:
+        console.line(f"not ready: {found['phase']}")
+    if not found["cameras"]:
+        console.line("no camera is set up; they are in config/recorder/recorder.yaml")
+    else:
+        console.table(
+            ("camera", "state", "since", "segment", "a power cut would cost", "gaps"),
+            [_camera(camera) for camera in found["cameras"]],
+        )
+    for one in found["places"]:
+        if one.get("error"):
+            console.line(f"{one['directory']}: {one['error']}")
+
+
+def _camera(camera: Any) -> tuple[object, ...]:
+    return tuple(camera.get(key, "") for key in ("name", "state", "since", "segment", "durable_lag_s", "gaps"))
+
+
+@app.command()
+def record(
+    url: Annotated[str, typer.Argument(help="rtsp://, rtmp://, http:// … or a file.")],
+    out: Annotated[str, typer.Option("--out", "-o", help="The MP4 file to write.")] = "",
+    seconds: Annotated[float, typer.Option("--seconds", help="Stop after so long. Default: until Ctrl-C.")] = 0,
+    flush: Annotated[str, typer.Option("--flush", help="evidence, default, hdd or archive.")] = "default",
+    transport: Annotated[str, typer.Option("--transport", help="tcp or udp, for RTSP.")] = "tcp",
+) -> None:
+    """Record one source into one file until it ends or Ctrl-C. What was written survives a crash."""
+    from usenet.actions.recorder import live
+
+    if not out:
+        raise UsageError("where to is missing", hint="add: --out FILE.mp4")
+    wish = live.Wish(url, Path(out), seconds or None, flush, transport)
+    if FLAGS.dry_run:
+        console.line(f"record {live.shown(url)} into {out}")
+        return
+    with _progress() as tell:
+        files = live.record(wish, tell)
+    console.show(files, lambda: _files(files))
+
+
+def _files(files: Sequence[Path]) -> None:
+    for file in files:
+        console.line(f"{file}: {console.human_bytes(file.stat().st_size)}")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Now], None]]:
+    """How it goes: on a terminal one line that changes, else a line at each new state and every ten seconds."""
+    if console.on_terminal() and not FLAGS.quiet:
+        with console.live() as shown:
+            yield lambda now: shown.update(_now(now), refresh=True)
+        return
+    told, when = "", 0.0
+
+    def tell(now: Now) -> None:
+        nonlocal told, when
+        state = now.camera.state
+        if state != told or time.monotonic() - when > _PAUSE:
+            console.say(_now(now))
+            told, when = state, time.monotonic()
+
+    yield tell
+
+
+def _now(now: Now) -> str:
+    camera, recorder = now.camera, now.recorder
+    if recorder is None or not recorder.samples:
+        return f"{camera.state}{': ' if camera.last_error else ''}{camera.last_error}"
+    return f"{camera.state}: {console.human_bytes(recorder.bytes)}, {camera.fps:.0f} frames a second"
