@@ -46,9 +46,9 @@ def _parts(now: Round, made: Material) -> dict[str, Callable[[], Iterator[Figure
             made, place / "promptly", cameras=32, seconds=2 if few else 10, times=1 if few else 3
         ),
         "streams": lambda: streams.streams(made, place / "streams", cameras=4 if few else 24, seconds=3 if few else 15),
-        "opening": lambda: opening.opening(made, place / "opening", hours=1 / 30 if few else 1, times=2 if few else 5),
+        "opening": lambda: opening.opening(made, place / "opening", hours=1 / 60 if few else 1, times=1 if few else 5),
         "finish": lambda: finish.finish(
-            made, place / "finish", hours=0.5 if few else 10, times=1 if few else 3, remuxed=1 / 30 if few else 1
+            made, place / "finish", hours=0.5 if few else 10, times=1 if few else 3, remuxed=1 / 60 if few else 1
         ),
     }
     if not volume.possible():

@@ -1,59 +1,47 @@
-"""Ours with cameras that send RTSP: one process, a thread for each of them."""
+"""Ours with cameras that send RTSP, as the sidecar records them: one process, one coordinator."""
 
 from __future__ import annotations
 
 import json
 import sys
-import threading
 import time
 from pathlib import Path
 
 from bench.recorder.writing import peak
-from usenet.recorder.boxes import entries
 from usenet.recorder.flusher import Coordinator
 from usenet.recorder.policy import PRESETS
 from usenet.recorder.recorder import Recorder
-from usenet.recorder.tracks import Sample
+from usenet.recorder.sources.avsource import AvSource, Patience, Wishes
+from usenet.recorder.sources.camera import Camera
+from usenet.recorder.tracks import Track
 
-OPTIONS = {"rtsp_flags": "listen", "rtsp_transport": "tcp", "listen_timeout": "30"}
+WISHES = Wishes(patience=Patience(connect=60), options={"rtsp_flags": "listen", "listen_timeout": "60"})
+SETTLED = 100  # pictures, until what comes with the start of a stream is over
 
 
 def listen(out: str, seconds: str, *ports: str) -> None:
     """Wait for a sender at each port, record what they send; what it took while all of them sent is printed."""
-    coordinator, started = Coordinator(), threading.Semaphore(0)
-    for port in ports:
-        (Path(out) / port).mkdir()
-        arguments = (port, Path(out) / port, coordinator, started)
-        threading.Thread(target=_one, args=arguments, daemon=True).start()
-    for _ in ports:
-        started.acquire(timeout=60)
-    time.sleep(2)
+    coordinator = Coordinator()
+    cameras = [_camera(port, Path(out) / port, coordinator) for port in ports]
+    for camera in cameras:
+        camera.start()
+    until = time.monotonic() + 60
+    while min(camera.status.frames for camera in cameras) < SETTLED:
+        if time.monotonic() > until:
+            sys.exit(f"nothing came: {[camera.status for camera in cameras if camera.status.frames < SETTLED]}")
+        time.sleep(0.1)
     spent, began = time.process_time(), time.monotonic()
     time.sleep(float(seconds))
     share = (time.process_time() - spent) / (time.monotonic() - began)
-    memory = peak()
-    print(json.dumps({"share": share, "memory": memory, "fsync": coordinator.fsync_p99_ms}), flush=True)
+    dropped = sum(camera.status.dropped + camera.status.gaps for camera in cameras)
+    print(json.dumps({"share": share, "memory": peak(), "fsync": coordinator.fsync_p99_ms, "dropped": dropped}))
+    sys.stdout.flush()
     sys.stdin.readline()
 
 
-def _one(port: str, out: Path, coordinator: Coordinator, started: threading.Semaphore) -> None:
-    import av
+def _camera(port: str, out: Path, coordinator: Coordinator) -> Camera:
+    def recorder(tracks: tuple[Track, ...]) -> Recorder:
+        out.mkdir()
+        return Recorder(out, tracks, flush=PRESETS["default"], coordinator=coordinator)
 
-    with av.open(f"rtsp://127.0.0.1:{port}/camera", options=OPTIONS, timeout=(60, 10)) as source:
-        codecs = {stream.index: stream.codec_context for stream in source.streams}
-        tracks = [
-            entries.track(
-                *(stream.index + 1, stream.codec_context.name),
-                timescale=stream.time_base.denominator,
-                extradata=bytes(stream.codec_context.extradata or b""),
-            )
-            for stream in source.streams
-            if stream.time_base
-        ]
-        recorder = Recorder(out, tracks, flush=PRESETS["default"], coordinator=coordinator)
-        for number, packet in enumerate(source.demux()):
-            codec = codecs[packet.stream_index]
-            data = entries.to_mp4(codec.name, bytes(packet), bytes(codec.extradata or b""))
-            recorder.write(Sample(packet.stream_index + 1, data, packet.dts, packet.pts, packet.is_keyframe))
-            if number == 60:
-                started.release()
+    return Camera(port, lambda: AvSource(f"rtsp://127.0.0.1:{port}/camera", WISHES), recorder)

@@ -27,7 +27,7 @@ Taken = tuple[float, float]  # of one core, and bytes of memory, by each camera
 def streams(material: Material, folder: Path, *, cameras: int, seconds: float) -> Iterator[Figure]:
     """The same senders, first into one process of ours that fsyncs each second, then into an ffmpeg for each."""
     folder.mkdir()
-    ours, fsync = _ours(material, folder, cameras, seconds)
+    ours, told = _ours(material, folder, cameras, seconds)
     theirs = _ffmpeg(material, folder, cameras, seconds)
     shutil.rmtree(folder)
     name, anchor = f"{cameras} RTSP cameras", f"{cameras} × ffmpeg -c copy, no fsync"
@@ -37,10 +37,11 @@ def streams(material: Material, folder: Path, *, cameras: int, seconds: float) -
     yield from beside(f"{name}, of a core each", Amount((ours[0] * 100,), "%"), share)
     memory = {anchor: Amount((theirs[1] / MIB,), "MiB", 1)}
     yield from beside(f"{name}, memory each", Amount((ours[1] / MIB,), "MiB", 1), memory, Goal(14, "≤ 14 MiB"))
-    yield from beside(f"{name}, p99 of fsync", Amount((fsync,), "ms", 1), {})
+    yield from beside(f"{name}, p99 of fsync", Amount((told["fsync"],), "ms", 1), {})
+    yield from beside(f"{name}, samples dropped", Amount((told["dropped"],), "", 0), {})
 
 
-def _ours(material: Material, folder: Path, cameras: int, seconds: float) -> tuple[Taken, float]:
+def _ours(material: Material, folder: Path, cameras: int, seconds: float) -> tuple[Taken, dict[str, float]]:
     ports, out = _ports(cameras), folder / "ours"
     out.mkdir()
     with ExitStack() as running:
@@ -53,7 +54,7 @@ def _ours(material: Material, folder: Path, cameras: int, seconds: float) -> tup
         if not line:
             raise RuntimeError(f"ours ended: {process.communicate()[1].decode()}")
         told = json.loads(line)
-    return (told["share"] / cameras, told["memory"] / cameras), told["fsync"]
+    return (told["share"] / cameras, told["memory"] / cameras), told
 
 
 def _ffmpeg(material: Material, folder: Path, cameras: int, seconds: float) -> Taken:
