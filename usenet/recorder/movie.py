@@ -120,14 +120,17 @@ def final_moov(init: Buffer, tables: Sequence[Table], *, shift: int = 0, gaps: S
 
 
 def _finished(init: Buffer, start: int, end: int, table: Table, rate: float, shift: int) -> tuple[bytes, int]:
-    """One trak, and its length in the movie's timescale."""
-    before, length = round(table.first * rate), round(table.duration * rate)
+    """One trak, and its length in the movie's timescale.
+
+    The edit list says when pictures that are decoded early are shown, or players would cut off the last ones.
+    """
+    before, length = round((table.first + table.lead) * rate), round(table.presented * rate)
     parts = []
     for each in boxes(init, start, end):
         if each.kind == b"tkhd":
             parts.append(_patched(init, each.start, each.end, 36, before + length))
             if before:
-                empty = struct.pack(">QqHH", before, -1, 1, 0) + struct.pack(">QqHH", length, 0, 1, 0)
+                empty = struct.pack(">QqHH", before, -1, 1, 0) + struct.pack(">QqHH", length, table.lead, 1, 0)
                 parts.append(box(b"edts", full(b"elst", 1, 0, _u32.pack(2), empty)))
         elif each.kind == b"mdia":
             parts.append(_media(init, each.body, each.end, table, shift))

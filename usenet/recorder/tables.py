@@ -5,12 +5,14 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
+from collections import deque
 from collections.abc import Iterable
 
 from .boxes.box import Buffer, full
 from .fragment import ALL_SYNC, FIRST_SYNC, SOME_SYNC, Run
 
 _u32 = struct.Struct(">I")
+_REORDERED = 32  # a picture is shown before or after fewer others than this in the order of decoding
 
 
 class Table:
@@ -29,6 +31,20 @@ class Table:
         self._all_sync = True
         self._last = 0  # decode time of the last sample
         self._tail = 0  # how long it lasts
+        self._head_runs: list[Run] = []
+        self._tail_runs: deque[Run] = deque(maxlen=_REORDERED)
+
+    @property
+    def lead(self) -> int:
+        """From the first sample's decode time to when the first picture is shown, in ticks."""
+        return max(0, min((min(_shown(run)) for run in self._head_runs), default=self.first) - self.first)
+
+    @property
+    def presented(self) -> int:
+        """From when the first picture is shown to the end of the last one, in ticks."""
+        if not self.samples:
+            return 0
+        return max(max(_shown(run)) for run in self._tail_runs) + self._tail - self.first - self.lead
 
     @property
     def duration(self) -> int:
@@ -42,6 +58,9 @@ class Table:
     def add(self, off: int, run: Run) -> None:
         """A run whose bytes begin at `off`. Its first decode time is later than that of the last sample before it."""
         self._add_times(run)
+        self._tail_runs.append(run)
+        if len(self._head_runs) < _REORDERED:
+            self._head_runs.append(run)
         self._sizes.append(run.sizes)
         self._counts.append(run.samples)
         self._offsets.append(off)
@@ -114,6 +133,18 @@ class Table:
                 rows.append(struct.pack(">III", at, count, 1))
                 before = count
         return _u32.pack(len(rows)) + b"".join(rows)
+
+
+def _shown(run: Run) -> list[int]:
+    """When each sample of a run is presented."""
+    at = run.base
+    deltas = struct.unpack(f">{run.samples}I", run.deltas) if run.deltas else (run.delta,) * run.samples
+    offsets = struct.unpack(f">{run.samples}i", run.cts) if run.cts else (0,) * run.samples
+    shown = []
+    for delta, offset in zip(deltas, offsets, strict=True):
+        shown.append(at + offset)
+        at += delta
+    return shown
 
 
 def build(runs: Iterable[tuple[int, Iterable[Run]]], tracks: Iterable[int]) -> list[Table]:
