@@ -46,6 +46,7 @@ class Segment:
         self.size = head.data_start
         self.poisoned = False
         self.dirty_since = 0.0  # monotonic time of the oldest sample that is not durable
+        self._cut_at = 0.0  # monotonic time: all samples that came before it are in chunks
         self._io = io
         self._lock = threading.RLock()
         self._pending = Pending(tracks, flush)
@@ -166,6 +167,7 @@ class Segment:
             except OSError as error:
                 self._failed_write(error)
             self._pending.clear()
+            self._cut_at = time.monotonic()
             self._journal(index.record(chunk, self.head.nonce))
             self.seq, self.size = chunk.seq, chunk.end
             return self.seq
@@ -203,7 +205,7 @@ class Segment:
                 return self.durable
             self._syncs += 1
             too = beside is not None and self._syncs % self.flush.index_every == 0
-        begun = time.monotonic()
+            begun = self._cut_at
         try:
             self._io.sync(part)
         except OSError as error:
