@@ -1,0 +1,224 @@
+"""The recorder as people run it: a process, cameras that come and go, signals, and a crash in between."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.recorder_process import Process, begin, pictures
+from tests.integration.recorder_sender import RATE, Cameras
+from tests.waiting import wait
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def cameras() -> Iterator[Cameras]:
+    made = Cameras()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def started() -> Iterator[list[Process]]:
+    processes: list[Process] = []
+    yield processes
+    for process in processes:
+        process.child.kill()
+        process.gone()
+
+
+def of(cameras: Cameras, name: str, **more: Any) -> dict[str, Any]:
+    return {"url": cameras.url(name), "enabled": False, "flush": "evidence", **more}
+
+
+def files(folder: Path, camera: str) -> list[str]:
+    place = folder / "recordings" / camera
+    return sorted(path.name for path in place.iterdir()) if place.exists() else []
+
+
+def whole(path: Path) -> int:
+    """How many pictures a film has; each must be the next one of what the camera sent."""
+    shown = pictures(path)
+    steps = {(later - earlier) % 200 for earlier, later in pairwise(shown)}
+    assert steps <= {1}, f"pictures are missing or doubled in {path.name}: {steps}"
+    return len(shown)
+
+
+def test_a_camera_is_recorded_from_start_to_stop(tmp_path: Path, cameras: Cameras, started: list[Process]) -> None:
+    run = begin(tmp_path, {"door": of(cameras, "door"), "gate": of(cameras, "gate")})
+    started.append(run)
+    run.ready()
+    assert run.ask("POST", "/cameras/door/start")[0] == 200
+    live = run.until("door", lambda one: one["state"] == "recording" and one["frames"] > 5)
+    assert (live["width"], live["codecs"]) == (160, ["avc1"])
+    assert run.ask("GET", f"/recordings/door/{live['file']}")[0] == 307
+    assert run.camera("gate")["state"] == "idle"
+
+    assert run.ask("POST", "/cameras/door/rotate")[0] == 200
+    second = run.until("door", lambda one: one["file"] not in (None, live["file"]))["file"]
+    status, done = run.ask("POST", "/cameras/door/stop")
+    assert status == 200, done
+    assert [one["name"] for one in done["files"]] == [live["file"], second] == files(tmp_path, "door")
+    for one in done["files"]:
+        path = tmp_path / "recordings" / "door" / one["name"]
+        assert one["size"] == path.stat().st_size
+        assert one["duration"] == pytest.approx(whole(path) / RATE, abs=1.5 / RATE)
+        assert run.ask("GET", f"/recordings/door/{one['name']}")[1] == path.read_bytes()
+    listed = run.ask("GET", "/recordings")[1]
+    assert ([one["name"] for one in listed["recordings"]], listed["total"]) == ([second, live["file"]], 2)
+
+
+def test_a_duration_is_kept(tmp_path: Path, cameras: Cameras, started: list[Process]) -> None:
+    run = begin(tmp_path, {"door": of(cameras, "door")})
+    started.append(run)
+    run.ready()
+    run.ask("POST", "/cameras/door/start", {"duration": 4.5})
+    run.until("door", lambda one: one["state"] == "idle")
+    (name,) = files(tmp_path, "door")
+    assert whole(tmp_path / "recordings" / "door" / name) > 0
+
+
+def test_sigterm_finishes_every_camera(tmp_path: Path, cameras: Cameras, started: list[Process]) -> None:
+    names = ("a", "b", "c")
+    run = begin(tmp_path, {name: of(cameras, name, enabled=True) for name in names})
+    started.append(run)
+    for name in names:
+        run.until(name, lambda one: one["frames"] > 10)
+    run.signal(signal.SIGTERM)
+    assert run.gone() == 0, run.told()
+    said = {line["camera"]: line["files"] for line in run.events("stop")}
+    for name in names:
+        (file,) = files(tmp_path, name)
+        assert file.endswith(".mp4")
+        assert said[name] == file
+        assert whole(tmp_path / "recordings" / name / file) > 10
+
+
+def test_after_a_crash_it_recovers_before_it_is_ready(tmp_path: Path, cameras: Cameras, started: list[Process]) -> None:
+    run = begin(tmp_path, {"door": of(cameras, "door", enabled=True)})
+    started.append(run)
+    live = run.until("door", lambda one: one["frames"] > 30)
+    run.signal(signal.SIGKILL)
+    run.gone()
+    assert f"{live['file']}.part" in files(tmp_path, "door")
+    again = begin(tmp_path, {"door": of(cameras, "door")})
+    started.append(again)
+    again.ready()
+    assert files(tmp_path, "door") == [live["file"]]
+    assert whole(tmp_path / "recordings" / "door" / live["file"]) > 25
+    events = [line["event"] for line in again.said]
+    assert events.index("recover") < events.index("ready")
+    assert again.ask("GET", "/status")[1]["recovery"]["finished"] == 1
+
+
+def test_a_camera_that_stalls_holds_no_other_up(tmp_path: Path, cameras: Cameras, started: list[Process]) -> None:
+    run = begin(tmp_path, {name: of(cameras, name, enabled=True) for name in ("good", "stalls")})
+    started.append(run)
+    run.until("good", lambda one: one["frames"] > 5)
+    run.until("stalls", lambda one: one["frames"] > 5)
+    cameras.stalled.add("stalls")
+    seen = run.camera("stalls")["frames"]
+    before = run.camera("good")["frames"]
+    run.until("good", lambda one: one["frames"] > before + 30)
+    assert run.camera("stalls")["frames"] <= seen + RATE * 3  # what it had sent ahead
+    assert run.ask("POST", "/cameras/good/stop")[0] == 200
+    assert run.ask("POST", "/cameras/good/start")[0] == 200
+    run.until("good", lambda one: one["frames"] > 5)
+    run.signal(signal.SIGTERM)
+    assert run.gone() == 0, run.told()
+    for name in ("good", "stalls"):
+        for file in files(tmp_path, name):
+            assert whole(tmp_path / "recordings" / name / file) > 5
+
+
+def test_a_second_sigterm_ends_it_at_once_and_loses_nothing(
+    tmp_path: Path, cameras: Cameras, started: list[Process]
+) -> None:
+    run = begin(tmp_path, {"stalls": of(cameras, "stalls", enabled=True)})
+    started.append(run)
+    live = run.until("stalls", lambda one: one["frames"] > 5)
+    cameras.stalled.add("stalls")  # its reader is left behind, after a while
+    run.signal(signal.SIGTERM)
+    wait(lambda: run.events("stopping"), run.told)
+    run.signal(signal.SIGTERM)
+    code = run.gone()
+    if code == 0:
+        pytest.skip("it was done before the second signal came")
+    assert code == 128 + signal.SIGTERM
+    again = begin(tmp_path, {})
+    started.append(again)
+    again.ready()
+    assert whole(tmp_path / "recordings" / "stalls" / live["file"]) > 5
+
+
+def test_a_camera_that_comes_back_goes_on_with_a_gap(tmp_path: Path, cameras: Cameras, started: list[Process]) -> None:
+    run = begin(tmp_path, {"door": of(cameras, "door", enabled=True)})
+    started.append(run)
+    run.until("door", lambda one: one["frames"] > 10)
+    cameras.away.add("door")
+    run.until("door", lambda one: one["reconnects"] > 0 and not one["connected"])
+    cameras.away.clear()
+    back = run.until("door", lambda one: one["connected"] and one["gaps"] == 1)
+    assert back["gap_seconds"] > 0, f"{back}\n{run.told()}"
+
+
+def test_a_drive_that_is_away_is_not_written_to_and_taken_when_it_is_back(
+    tmp_path: Path, cameras: Cameras, started: list[Process]
+) -> None:
+    (tmp_path / "drive").mkdir()
+    marker = tmp_path / "drive" / "marker"
+    run = begin(
+        tmp_path,
+        {"door": of(cameras, "door", enabled=True, segment_seconds=2)},
+        directory="drive/recordings",
+        marker={"file": "drive/marker", "id": "ours"},
+    )
+    started.append(run)
+    held = run.until("door", lambda one: one["state"] == "held")
+    assert "the drive is away" in held["problem"]
+    assert list((tmp_path / "drive").iterdir()) == []
+    marker.write_text("ours")
+    run.until("door", lambda one: one["state"] == "recording" and one["frames"] > 5)
+    marker.unlink()
+    run.until("door", lambda one: one["state"] == "held")
+    wait(lambda: not list((tmp_path / "drive").rglob("*.part")), run.told)  # what was begun is finished
+    assert run.ask("GET", "/health/ready")[0] == 200
+
+
+def test_the_budget_keeps_the_drive_free_while_it_records(
+    tmp_path: Path, cameras: Cameras, started: list[Process]
+) -> None:
+    run = begin(
+        tmp_path,
+        {"door": of(cameras, "door", enabled=True, segment_seconds=2)},
+        budget={"max_bytes": "80K", "policy": "evict", "min_free": "1M"},
+    )
+    started.append(run)
+    first = run.until("door", lambda one: one["file"])["file"]
+    kept = run.ask("POST", f"/recordings/door/{first}/protect", {"reason": "the first one"})
+    assert kept[0] == 200, kept
+    wait(lambda: len(run.events("evict")) > 1, lambda: f"{run.ask('GET', '/status')}\n{run.told()}")
+    here = files(tmp_path, "door")
+    assert first in here
+    gone = {Path(line["file"]).name for line in run.events("evict")}
+    assert not gone & set(here)
+    assert run.ask("GET", "/status")[1]["places"][0]["evicted"] >= 2
+
+
+@pytest.mark.parametrize("words", [["--config", "none.yaml"], ["--config", "wrong.json"]])
+def test_what_is_wrong_is_one_line_and_a_code(tmp_path: Path, words: list[str]) -> None:
+    import sys
+
+    (tmp_path / "wrong.json").write_text('{"directory": "r", "budget": {"policy": "guess"}}')
+    path = tmp_path / words[1]
+    run = Process([sys.executable, "-m", "usenet.recorder", "--config", str(path)], tmp_path / "token")
+    assert run.gone() == 4
+    (line,) = run.said
+    assert (line["level"], bool(line["hint"]), run.odd) == ("error", True, [])
+    assert str(path) in line["message"]
