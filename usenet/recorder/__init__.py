@@ -12,6 +12,7 @@ recover("/srv/recordings/door/20261121T172229.250Z.mp4")   # after a crash
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,9 @@ __all__ = [
     "recover",
     "recover_all",
 ]
+
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # who uses this room decides where its log goes
 
 
 def __getattr__(name: str) -> Any:

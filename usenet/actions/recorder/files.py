@@ -34,10 +34,10 @@ class Row:
 
 
 def listed(directory: Path, camera: str = "") -> list[Row]:
-    """Those below a directory, the newest first. UsageError where it is none."""
+    """Those below a directory, or of the one camera whose directory it is, the newest first. UsageError: it is none."""
     if not directory.is_dir():
         raise UsageError(f"{directory}: there is no such directory", hint="name the directory of the recordings")
-    found = inventory.recordings(directory)
+    found = [*inventory.of(directory), *inventory.recordings(directory)]
     return [_row(one) for one in found if camera in ("", one.camera)]
 
 

@@ -6,6 +6,8 @@ app = Noun(help="Record cameras into plain MP4 files that survive a power cut; l
 
 
 from usenet.cli.recorder import (  # noqa: E402
-    files,  # noqa: F401 - it adds its verbs to the app
+    bench,  # noqa: F401 - it adds its verbs to the app
+    cut,  # noqa: F401
+    files,  # noqa: F401
     live,  # noqa: F401
 )

@@ -74,6 +74,14 @@ def recordings(directory: Path) -> Iterator[Recording]:
             yield describe(camera, path)
 
 
+def of(camera: Path) -> Iterator[Recording]:
+    """Those in the directory of one camera, the newest first."""
+    for path in sorted(camera.iterdir(), reverse=True):
+        if NAME.fullmatch(path.name.removesuffix(LIVE)) and _is_file(path):
+            with suppress(FileNotFoundError):
+                yield describe(camera.name, path)
+
+
 def describe(camera: str, path: Path) -> Recording:
     """One recording as it is now. FileNotFoundError if it went."""
     about, live = path.stat(follow_symlinks=False), path.name.endswith(LIVE)
