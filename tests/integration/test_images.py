@@ -71,6 +71,7 @@ CASES = {
     ),
     "sabnzbd": Case(8080, "/api?mode=version", environment={"SABNZBD_API_KEY": KEY}, writes="logs/sabnzbd.log"),
     "calibre-web": Case(8083, "/", 302, writes="app.db"),
+    "recorder": Case(8095, "/health/ready", writes="recorder.yaml"),
     "samba": Case(445, "", 0, environment={"SAMBA_PASSWORD": PASSWORD}, writes="private/passdb.tdb"),
 }
 
