@@ -52,7 +52,7 @@ def _below(place: Path, start_ns: int | None, end_ns: int | None) -> list[Path]:
     rows = sorted((inventory.began(path.name).timestamp() * _NS, path) for path in files)
     if not rows and any(entry.is_dir() for entry in place.iterdir()):
         raise UsageError(f"{place} holds several cameras", hint=f"name one: {place}/CAMERA")
-    ends = [*(began for began, _ in rows[1:]), float("inf")]
+    ends = [*(began for began, _ in rows[1:]), float("inf")][: len(rows)]
     return [
         path
         for (began, path), end in zip(rows, ends, strict=True)

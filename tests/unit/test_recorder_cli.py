@@ -1,0 +1,159 @@
+"""`usenet recorder` as a person types it: listing, finishing, cutting, measuring; and every wish that can't be met."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.recorder.takes import TRACKS, held, takes
+from usenet.cli.flags import FLAGS, Flags
+from usenet.cli.main import run
+from usenet.recorder.segment import Segment
+from usenet.recorder.tracks import Movie
+
+BEGIN = 1_700_000_000_000_000_000
+FIRST, SECOND = "20231114T221320.000Z.mp4", "20231114T221330.000Z.mp4"
+
+
+def segment(path: Path, seconds: float = 4, begin: int = BEGIN) -> Segment:
+    path.parent.mkdir(exist_ok=True)
+    made = Segment.create(str(path), TRACKS, seconds=10, movie=Movie(created_ns=begin))
+    for take in takes(seconds):
+        made.append(take.track, take.data, dts=take.dts, cts=take.cts, sync=take.sync, wall_ns=begin)
+    made.cut()
+    return made
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> Path:
+    """One that was cut off, of the door; one that is finished, of the garden."""
+    segment(tmp_path / "door" / FIRST).close()
+    segment(tmp_path / "garden" / FIRST).seal()
+    return tmp_path
+
+
+def anew(*words: str) -> int:
+    """As a new process: with no flag of the run before."""
+    for field in fields(Flags):
+        setattr(FLAGS, field.name, field.default)
+    return run(["recorder", *words])
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
+    assert anew(*words) == code
+    out, err = capsys.readouterr()
+    return out if code == 0 else out + err
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> Any:
+    assert anew(*words, "--json") == code
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_list_says_what_is_finished_recorded_and_cut_off(
+    recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live = segment(recordings / "street" / SECOND)
+    rows = {row["camera"]: row for row in told(capsys, "list", str(recordings))}
+    assert {camera: row["state"] for camera, row in rows.items()} == {
+        "door": "cut off",
+        "garden": "finished",
+        "street": "recording",
+    }
+    assert rows["garden"]["seconds"] == pytest.approx(4, abs=0.1)
+    assert rows["garden"]["start"] == "2023-11-14T22:13:20.000Z"
+    assert "usenet recorder recover" in said(capsys, "list", str(recordings))
+    assert [row["camera"] for row in told(capsys, "list", str(recordings), "--camera", "door")] == ["door"]
+    assert [row["camera"] for row in told(capsys, "list", str(recordings / "garden"))] == ["garden"]
+    live.seal()
+
+
+def test_recover_finishes_what_was_cut_off_and_leaves_what_is_recorded(
+    recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live = segment(recordings / "street" / SECOND)
+    assert f"finish {recordings / 'door' / FIRST}" in said(capsys, "recover", str(recordings), "--dry-run")
+    assert (recordings / "door" / f"{FIRST}.part").exists()
+    reports = {Path(report["path"]).parent.name: report for report in told(capsys, "recover", str(recordings), code=1)}
+    assert {name: report["state"] for name, report in reports.items()} == {"door": "finished", "street": "kept"}
+    assert len(held(recordings / "door" / FIRST)) == len(list(takes(4)))
+    live.seal()
+    assert "nothing was cut off" in said(capsys, "recover", str(recordings))
+
+
+def test_export_cuts_and_joins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    segment(tmp_path / "door" / FIRST).seal()
+    segment(tmp_path / "door" / SECOND, begin=BEGIN + 10 * 10**9).seal()
+    out = tmp_path / "cut.mp4"
+    times = ("--from", "2023-11-14T22:13:21Z", "--to", "2023-11-14T22:13:33Z")
+    assert len(said(capsys, "export", str(tmp_path / "door"), "--out", str(out), *times, "--dry-run").splitlines()) == 2
+    assert not out.exists()
+    made = told(capsys, "export", str(tmp_path / "door"), "--out", str(out), *times)
+    assert len(made["sources"]) == 2
+    assert made["seconds"] == pytest.approx(12, abs=0.1)
+    assert {take.data for take in held(out)} == {take.data for take in takes(4)}
+    assert len(held(out)) == pytest.approx(2 * len(list(takes(3))), abs=8)
+    late = ("--from", "2023-11-14T22:13:31Z")
+    made = told(capsys, "export", str(tmp_path / "door"), "--out", str(tmp_path / "late.mp4"), *late)
+    assert [Path(source).name for source in made["sources"]] == [SECOND]
+
+
+def test_bench_leaves_nothing_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("bench", str(tmp_path), "--cameras", "2", "--seconds", "1.5", "--megabits", "1")
+    [load] = told(capsys, *words)
+    assert (load["cameras"], load["preset"]) == (2, "default")
+    assert load["fsync_p99_ms"] > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["list", "nowhere"], 2, "no such directory"),
+        (["recover", "nowhere"], 2, "no such file"),
+        (["recover", "--policy", "brave", "."], 2, "strict, skip, align"),
+        (["export", "nowhere"], 2, "--out"),
+        (["export", "nowhere", "--out", "x.mp4"], 2, "no such file"),
+        (["export", ".", "--out", "x.mp4", "--from", "noon"], 2, '"noon" is no time'),
+        (["export", ".", "--out", "x.mp4"], 2, "no recording"),
+        (["bench", "nowhere"], 2, "no such directory"),
+        (["bench", ".", "--flush", "never"], 2, "evidence, default, hdd, archive"),
+        (["record", "nowhere.mp4"], 2, "--out"),
+        (["record", "nowhere.mp4", "--out", "x.mkv"], 2, "MP4"),
+        (["record", "nowhere.mp4", "--out", "nowhere/x.mp4"], 2, "no such directory"),
+        (["record", "nowhere.mp4", "--out", "x.mp4", "--flush", "never"], 2, "evidence"),
+        (["record", "nowhere.mp4", "--out", "x.mp4", "--transport", "smoke"], 2, "tcp, udp"),
+        (["record", "nowhere.mp4", "--out", "x.mp4"], 5, "No such file"),
+        (["run", "--config", "nowhere.yaml"], 4, ""),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_done_is_told_in_a_sentence(
+    words: list[str],
+    code: int,
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert sentence in said(capsys, *words, code=code)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_password_in_an_address_is_never_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("record", "rtsp://me:hidden@127.0.0.1:9/x", "--out", str(tmp_path / "x.mp4"))
+    assert "hidden" not in said(capsys, *words, "--dry-run")
+    assert "hidden" not in said(capsys, *words, code=5)
+
+
+def test_a_file_that_is_there_is_never_written_over(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = recordings / "garden" / FIRST
+    before = done.read_bytes()
+    assert "there already" in said(capsys, "export", str(done), "--out", str(done), code=2)
+    assert "there already" in said(capsys, "record", str(done), "--out", str(done), code=2)
+    assert done.read_bytes() == before
