@@ -33,10 +33,10 @@ def make(root: Path, storage: Memory, clock: Clock, disk: Disk | None = None) ->
     return Uploader(root, storage, part_size=128, io=disk, times=times)
 
 
-def run(uploader: Uploader, clock: Clock, seconds: float) -> None:
+def run(uploader: Uploader, clock: Clock, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
     """Step as often as is worth while in this time."""
     end = clock.now + seconds
-    while clock.now < end:
+    while clock.now < end and not until():
         clock.sleep(min(uploader.step(), end - clock.now))
 
 
@@ -328,7 +328,7 @@ def test_any_interleaving_ends_in_one_whole_object(actions: list[tuple[str, int]
         for action, number in actions:
             world.act(action, number)
         world.do_finish(0)
-        run(world.uploader, world.clock, 2000)
+        run(world.uploader, world.clock, 5000, lambda: is_uploaded(world.path, ["memory"]))
         world.check()
         assert world.storage.objects == {world.key: world.path.read_bytes()}
         assert is_uploaded(world.path, ["memory"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,11 @@ def transfer(path: Path, storage: Memory, disk: Disk | None = None) -> Transfer:
 
 
 def run(path: Path, storage: Memory, disk: Disk | None = None) -> Outcome:
-    """Steps until there is nothing to do at once."""
-    each = transfer(path, storage, disk)
+    """Steps of a new transfer until there is nothing to do at once."""
+    return to_the_end(transfer(path, storage, disk))
+
+
+def to_the_end(each: Transfer) -> Outcome:
     while (outcome := each.step()) is Outcome.MORE:
         pass
     return outcome
@@ -123,6 +127,59 @@ def test_a_part_that_the_storage_lost_is_sent_again(tmp_path: Path) -> None:
     assert storage.objects == {KEY: path.read_bytes()}
 
 
+def test_a_part_that_is_lost_at_the_last_moment_is_sent_again(tmp_path: Path) -> None:
+    storage, path = Memory(), finished(tmp_path, 1000)
+    each = transfer(path, storage)
+
+    def trouble(call: str) -> None:
+        if call == "complete" and storage.calls.count("complete") == 1:
+            del next(iter(storage.open.values()))[1][3]
+
+    storage.trouble = trouble
+    with pytest.raises(Wrong, match="part 3"):
+        to_the_end(each)
+    assert to_the_end(each) is Outcome.DONE
+    assert sent(storage).count(3) == 2
+    assert storage.objects == {KEY: path.read_bytes()}
+
+
+def test_a_file_that_changes_between_two_steps_is_read_anew(tmp_path: Path) -> None:
+    storage, path = Memory(), finished(tmp_path, 1000)
+    each = transfer(path, storage)
+    for _ in range(4):
+        each.step()
+    path.write_bytes(bytes(900))
+    assert to_the_end(each) is Outcome.DONE
+    assert storage.objects == {KEY: bytes(900)}
+
+
+def test_bytes_that_change_behind_its_back_are_seen(tmp_path: Path) -> None:
+    storage, path = Memory(), finished(tmp_path, 1000)
+    each, seen = transfer(path, storage), path.stat()
+    each.step()
+    storage.trouble = Counting(0, unreachable)
+    with pytest.raises(Unreachable):
+        each.step()
+    path.write_bytes(path.read_bytes()[:200] + b"something else" + path.read_bytes()[214:])
+    os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    with pytest.raises(Wrong, match="changed while it was uploaded"):
+        each.step()
+    assert to_the_end(each) is Outcome.DONE
+    assert storage.objects == {KEY: path.read_bytes()}
+
+
+def test_a_live_segment_that_is_cut_while_it_is_read_sends_no_half_part(tmp_path: Path) -> None:
+    class Cutting(Disk):
+        def pread(self, handle: int, length: int, offset: int) -> bytes:
+            if length == 128:
+                growing.cut(600)
+            return super().pread(handle, length, offset)
+
+    storage, growing = Memory(), Growing(tmp_path).grow(500)
+    assert run(growing.path, storage, Cutting()) is Outcome.WAIT
+    assert sent(storage) == []
+
+
 def test_an_upload_that_the_storage_forgot_begins_again(tmp_path: Path) -> None:
     storage, growing = Memory(), Growing(tmp_path).grow(1000)
     run(growing.path, storage)
@@ -205,16 +262,19 @@ def test_a_file_that_changed_after_its_upload_is_not_called_uploaded(tmp_path: P
     assert storage.objects[KEY] == kept
 
 
-def test_a_file_that_changes_while_it_is_uploaded_is_not_called_uploaded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [0, 1], ids=["completion", "comparison"])
+def test_a_file_that_changes_while_it_is_uploaded_is_not_called_uploaded(tmp_path: Path, asked: int) -> None:
     storage, path = Memory(), finished(tmp_path, 1000)
 
     def trouble(call: str) -> None:
-        if call == "complete":
+        if call == "stat" and storage.calls.count("part 1") == 1 and storage.calls.count("complete") == asked:
             path.write_bytes(bytes(path.stat().st_size))
 
     storage.trouble = trouble
-    with pytest.raises(RecorderError):
+    with pytest.raises(Wrong, match="changed while it was uploaded"):
         run(path, storage)
+    assert len(storage.objects) == asked
+    storage.trouble = lambda call: None
     assert not is_uploaded(path, ["memory"])
 
 
@@ -246,6 +306,7 @@ def test_a_full_drive_stops_the_journal_not_the_segment(tmp_path: Path, at: int)
     disk.trouble = lambda call: count(call) if call in ("pwrite", "allocate", "sync") else None
     with pytest.raises(OSError, match="full"):
         run(path, storage, disk)
+    assert journal_of(path, "memory").exists() == (at > 1)  # without its room there is none
     assert not is_uploaded(path, ["memory"])
     assert path.read_bytes() == before
     assert run(path, storage) is Outcome.DONE

@@ -27,7 +27,7 @@ from .pace import SLICE, Pace, Paced
 from .storage import Found, Gone, Part, Sums, Wrong, failure
 
 VERSION = "2021-08-06"
-_WRONG = {"Md5Mismatch", "InvalidBlockList", "InvalidBlockId"}
+_WRONG = {"Md5Mismatch", "InvalidBlockList", "InvalidBlockId", "InvalidOperation"}  # the last is Azurite's for MD5
 _THERE = {"BlobAlreadyExists", "ConditionNotMet", "UnexpectedStatus"}
 _BLOCK = re.compile(r"<Block>\s*<Name>([^<]+)</Name>\s*<Size>(\d+)</Size>\s*</Block>")
 _SIGNED = ("content-encoding", "content-language", "content-length", "content-md5", "content-type", "date")
@@ -106,10 +106,10 @@ class Azure:
     def _ask(
         self, method: str, key: str, query: dict[str, str], headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> _Answer:
-        what = f"{method} {query['comp']} {key}"
-        path = quote(f"{self._at.path.rstrip('/')}/{self._place.container}/{key}")
+        what = f"{method} {query.get('comp', '')} {key}"
+        path = quote(f"{self._at.path.rstrip('/')}/{self._place.container}/{key}".rstrip("/"))
         sent = {"x-ms-version": VERSION, "x-ms-date": formatdate(usegmt=True), **(headers or {})}
-        if method == "PUT":
+        if body:
             sent["Content-Length"] = str(len(body))
         if self._place.key:
             sent["Authorization"] = f"SharedKey {self._place.account}:{self._signature(method, path, query, sent)}"

@@ -136,12 +136,15 @@ class S3:
             raise Unreachable(f"{self.name}: {what}: {type(error).__name__}") from None
 
     def _slowly(self, request: Any, **_: Any) -> None:
-        if isinstance(request.body, bytes) and request.body:
-            request.body = Paced(request.body, self._pace)
+        """Boto3 is about to send this: from here on its body is read as fast as the pace allows."""
+        data = request.body.read() if hasattr(request.body, "read") else request.body
+        if data:
+            request.body = Paced(data, self._pace)
 
 
 def _refusal(name: str, what: str, response: Mapping[str, Any]) -> RecorderError:
     status, code = response["ResponseMetadata"]["HTTPStatusCode"], response.get("Error", {}).get("Code", "")
+    code = "" if code == str(status) else code  # an answer without a body
     if code == "NoSuchUpload" or (what.startswith("head_object") and status == 404):
         return Gone(f"{name}: {what}: {code}")
     if code in _WRONG:

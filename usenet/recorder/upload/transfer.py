@@ -124,10 +124,10 @@ class Transfer:
         state = journal.state
         key = self._key_of(state)
         parts = [part for n in range(1, count + 1) if (part := self._part(state, n))]
-        self._parts.unchanged()
         if not state.asked:
             if found := self._storage.stat(key):
                 return self._compare(journal, found, count)
+            self._parts.unchanged()
             journal.append({"do": "complete"})
         self._there = None  # whatever comes of it, ask again what is there
         self._storage.complete(key, state.upload, parts)
