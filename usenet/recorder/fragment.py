@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from .boxes.box import Box, Buffer, box, boxes, full
+from .boxes.box import Buffer, box, full
 from .errors import Damaged
 
 VERSION: Final = 1
@@ -21,6 +22,8 @@ _commit = struct.Struct(">HHQQQIIIII")
 _tail = struct.Struct(">I4s16sHHQQQIIIII")  # the whole uuid box; it ends the moof
 TAIL: Final = _tail.size
 _u32 = struct.Struct(">I")
+_fixed = struct.Struct(">I4s I4sIIII I4sIQ I4sIII")  # traf, tfhd, tfdt, trun: all of a run but its columns
+_KINDS: Final = (b"traf", b"tfhd", b"tfdt", b"trun")
 
 
 class Run(NamedTuple):
@@ -138,32 +141,39 @@ def read(moof: Buffer, off: int, nonce: int | None) -> Chunk:
         raise Damaged(f"the fragment at byte {off} is of version {version}, this program knows {VERSION}")
     if where != off or (nonce is not None and own != nonce):
         raise Damaged(f"the fragment at byte {off} belongs to another place or another file")
-    parts = list(boxes(moof, 8, length - TAIL))
-    if not parts or parts[0].kind != b"mfhd":
+    if moof[12:16] != b"mfhd":
         raise Damaged(f"the fragment at byte {off} has no header")
-    (seq,) = _u32.unpack_from(moof, parts[0].body + 4)
-    runs = tuple(_run(moof, part) for part in parts[1:])
-    return Chunk(seq, off, lag, flags, wall, gap, length, payload, payload_crc, runs)
+    (seq,) = _u32.unpack_from(moof, 20)
+    return Chunk(seq, off, lag, flags, wall, gap, length, payload, payload_crc, tuple(_runs(moof, 24, length - TAIL)))
 
 
-def _run(moof: Buffer, traf: Box) -> Run:
-    """As `_traf` wrote it; its CRC was right, so only a file by another hand can fail here."""
-    try:
-        head, time, trun = boxes(moof, traf.body, traf.end)
-        track, delta, default = struct.unpack_from(">III", moof, head.body + 4)
-        (base,) = struct.unpack_from(">Q", moof, time.body + 4)
-        has, count = struct.unpack_from(">II", moof, trun.body)
-        at = trun.body + (16 if has & 4 else 12)
+def _runs(moof: Buffer, at: int, end: int) -> Iterator[Run]:
+    """As `_traf` wrote them; their CRC was right, so only a file by another hand can fail here."""
+    while at < end:
+        if at + _fixed.size > end:
+            raise Damaged(f"the fragment has {end - at} bytes behind its last track")
+        size, traf, _, tfhd, _, track, delta, default, _, tfdt, _, base, _, trun, has, count, _ = _fixed.unpack_from(
+            moof, at
+        )
+        body = at + _fixed.size + (has & 4)
         kinds = [bit for bit in (0x100, 0x200, 0x400, 0x800) if has & bit]
-        values = struct.unpack_from(f">{len(kinds) * count}I", moof, at)
-    except (ValueError, struct.error) as error:
-        raise Damaged(f"the fragment at byte {traf.start} is not in our form: {error}") from None
+        if (traf, tfhd, tfdt, trun) != _KINDS or body + 4 * count * len(kinds) != at + size or at + size > end:
+            raise Damaged(f"the track at byte {at} of the fragment is not in our form")
+        sync = FIRST_SYNC if has & 4 else ALL_SYNC if default == SYNC_FLAGS else NO_SYNC
+        if kinds == [0x200]:  # no other column: the usual run
+            yield Run(track, base, count, delta, bytes(moof[body : at + size]), b"", b"", sync)
+        else:
+            yield _columns(Run(track, base, count, delta, b"", b"", b"", sync), kinds, moof, body)
+        at += size
+
+
+def _columns(run: Run, kinds: Sequence[int], moof: Buffer, at: int) -> Run:
+    """The run with what `_traf` wrote sample by sample."""
+    values = struct.unpack_from(f">{len(kinds) * run.samples}I", moof, at)
     columns = {bit: values[place :: len(kinds)] for place, bit in enumerate(kinds)}
-    packed = {bit: struct.pack(f">{count}I", *column) for bit, column in columns.items() if bit != 0x400}
-    marks = _marks(columns[0x400]) if has & 0x400 else b""
-    sync = SOME_SYNC if marks else FIRST_SYNC if has & 4 else ALL_SYNC if default == SYNC_FLAGS else NO_SYNC
-    sizes = packed.get(0x200, b"")
-    return Run(track, base, count, delta, sizes, packed.get(0x100, b""), packed.get(0x800, b""), sync, marks)
+    packed = {bit: struct.pack(f">{run.samples}I", *column) for bit, column in columns.items() if bit != 0x400}
+    run = run._replace(sizes=packed.get(0x200, b""), deltas=packed.get(0x100, b""), cts=packed.get(0x800, b""))
+    return run._replace(sync=SOME_SYNC, marks=_marks(columns[0x400])) if 0x400 in columns else run
 
 
 def _marks(flags: tuple[int, ...]) -> bytes:
