@@ -132,7 +132,7 @@ class Timeline:
         reached = ((each.due() if away else each.last, each.rate) for each in self._lines.values())
         ahead = max((Fraction(tick, rate) for tick, rate in reached if tick is not None), default=Fraction(0))
         ahead += Fraction(away, 1000)
-        if due is None or Fraction(due, line.rate) + SLACK < ahead:
+        if due is None or away or Fraction(due, line.rate) + SLACK < ahead:
             return round(ahead * line.rate)
         return due
 
@@ -140,7 +140,7 @@ class Timeline:
         """The tick meant by `raw`, by this track's offset or the newest one; None where neither fits."""
         low, high = floor - SLACK * line.rate, max(floor, due) + LEAP * line.rate
         if self._away_ms:
-            low, high = max(low, due - SLACK * line.rate), due + SLACK * line.rate
+            low, high = max(low, due - line.rate // 2), due + line.rate // 2
         fits: list[tuple[int, int]] = []
         shifts = [line.shift] if line.shift is not None else []
         if self._offset is not None:

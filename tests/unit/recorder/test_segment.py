@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from usenet.recorder import commit as commits
-from usenet.recorder import index, told
+from usenet.recorder import head, index, told
 from usenet.recorder.boxes.box import boxes
 from usenet.recorder.errors import BadSample, Busy, Full, Poisoned
 from usenet.recorder.head import FLIP, life
@@ -156,6 +156,40 @@ def test_a_torn_head_without_an_index_is_left_as_it_is(tmp_path: Path) -> None:
     assert report.state == "kept"
     assert "no index" in report.reason
     assert (tmp_path / "x.mp4.part").read_bytes() == before
+
+
+@pytest.mark.parametrize("field", ["nonce", "reserve", "version"])
+def test_a_changed_bit_in_the_guard_of_the_head_is_seen(tmp_path: Path, field: str) -> None:
+    path = tmp_path / "x.mp4"
+    crashed(path)
+    part = tmp_path / "x.mp4.part"
+    guard = part.read_bytes().index(b"RHD1") - 8
+    damage(part, guard + {"reserve": 1, "nonce": 18, "version": 25}[field], b"\x55")
+    assert recover(path).chunks_kept == 16
+
+
+def test_a_head_of_another_segment_costs_no_chunk(tmp_path: Path) -> None:
+    for name, nonce in (("x.mp4", 1), ("y.mp4", 2)):
+        crashed(tmp_path / name, nonce=nonce)
+    other = (tmp_path / "y.mp4.part").read_bytes()
+    start = len(index.read_header((tmp_path / "x.mp4.index").read_bytes()).head) + 32
+    damage(tmp_path / "x.mp4.part", 0, other[:start])
+    (tmp_path / "x.mp4.index").unlink()
+    report = recover(tmp_path / "x.mp4")
+    assert report.state == "kept"
+    assert (tmp_path / "x.mp4.part").exists()
+
+
+def test_a_segment_of_a_later_version_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.mp4"
+    monkeypatch.setattr(head, "VERSION", 2)
+    crashed(path)
+    monkeypatch.setattr(head, "VERSION", 1)
+    before = (tmp_path / "x.mp4.part").read_bytes()
+    report = recover(path)
+    assert (report.state, report.reason) == ("kept", "the segment is of version 2, this program knows 1")
+    assert (tmp_path / "x.mp4.part").read_bytes() == before
+    assert (tmp_path / "x.mp4.index").exists()
 
 
 def test_what_was_durable_is_believed_and_the_rest_is_checked(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -185,8 +186,8 @@ def test_a_recording_that_was_protected_after_the_decision_stays(
     path = recorded(tmp_path, "door")
     looked = inventory.held
 
-    def late(directory: Path) -> list[Held]:
-        found = list(looked(directory))
+    def late(*asked: Any) -> Any:
+        found = looked(*asked)
         protect.protect(path, "just now", "2026")
         return found
 
@@ -214,3 +215,15 @@ def test_both_forms_of_a_finished_file_are_known_as_ours(tmp_path: Path) -> None
     head.write_bytes(data)
     os.utime(head, ns=(changed.st_atime_ns, changed.st_mtime_ns + 1))
     assert not inventory.is_ours(head)
+
+
+def test_a_file_is_read_once_and_again_when_it_was_changed(tmp_path: Path) -> None:
+    path = recorded(tmp_path, "door")
+    found, proven = inventory.held(tmp_path, {})
+    assert ([one.ours for one in found], list(proven)) == ([True], [str(path)])
+    trusted = {str(path): proven[str(path)]._replace(ours=False)}
+    assert not inventory.held(tmp_path, trusted)[0][0].ours
+    os.utime(path)
+    assert inventory.held(tmp_path, trusted)[0][0].ours
+    path.unlink()
+    assert inventory.held(tmp_path, proven) == ([], {})

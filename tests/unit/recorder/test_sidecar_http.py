@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientPayloadError
 from aiohttp.test_utils import TestClient
 
 from tests.unit.recorder.sidecar_bed import TOKEN, Scripted, asked, hours, recorded, station
-from usenet.recorder.sidecar import metrics
+from usenet.recorder.sidecar import metrics, serving
 from usenet.recorder.sidecar.metrics import Figure
 from usenet.recorder.sidecar.wishes import Camera
 
@@ -344,6 +345,31 @@ def test_a_camera_that_hangs_holds_no_other_up(tmp_path: Path) -> None:
         assert (await waiting).status == 200
 
     asked(station(tmp_path, "hangs", "good", feed=feed), do)
+
+
+def test_a_file_that_can_t_be_read_to_its_end_is_cut_off_and_not_filled_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = recorded(tmp_path, "door", seconds=60).read_bytes()
+    read = serving.FileView.read
+
+    def fails(self: serving.FileView, offset: int, length: int) -> bytes:
+        if offset:
+            raise OSError(5, "Input/output error")
+        return read(self, offset, 1000)
+
+    monkeypatch.setattr(serving.FileView, "read", fails)
+
+    async def do(client: Client) -> None:
+        answer = await client.get(f"/recordings/door/{NAME}")
+        got = b""
+        with pytest.raises(ClientPayloadError):
+            async for piece in answer.content.iter_any():
+                got += piece
+        assert data[:1000].startswith(got)
+        assert (await client.get("/status")).status == 200
+
+    asked(station(tmp_path), do)
 
 
 def test_a_bug_is_told_as_one_and_nothing_more(tmp_path: Path) -> None:

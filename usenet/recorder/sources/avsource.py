@@ -73,6 +73,8 @@ class AvSource:
 
     def open(self) -> tuple[Track, ...]:
         self._container = self._connect()
+        if self.address.scheme in ("http", "https") and self._container.duration:
+            self.live = False  # it has an end, so it is there as a whole
         self._lanes = self._chosen(self._container)
         self._arrival = Arrival({lane.number: lane.timescale for lane in self._lanes.values()})
         self._rest = self._read(self._container)

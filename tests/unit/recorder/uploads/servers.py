@@ -95,8 +95,8 @@ class Program:
                 assert time.monotonic() < deadline, f"{self._command[0]} does not answer"
                 time.sleep(0.05)
 
-    def restart(self) -> None:
-        self.stop(signal.SIGKILL)
+    def restart(self, number: int = signal.SIGKILL) -> None:
+        self.stop(number)
         self._start()
 
     def stop(self, number: int = signal.SIGTERM) -> None:
@@ -196,7 +196,7 @@ class Azurite:
         return len(re.findall("<Blob>", got(here).decode())) - len(self.objects())
 
     def restart(self) -> None:
-        self._program.restart()
+        self._program.restart(signal.SIGTERM)  # killed, it would forget what it was told last
 
     def stop(self) -> None:
         self.front.close()
