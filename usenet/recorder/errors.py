@@ -28,6 +28,10 @@ class Damaged(RecorderError):
     code = 3
 
 
+class TooNew(Damaged):
+    """A later version of this program wrote it: nothing is wrong with it, and nothing must be done to it."""
+
+
 class Busy(RecorderError):
     """Another recorder, or another recovery, holds this segment."""
 

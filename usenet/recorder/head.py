@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 from .boxes.box import find
-from .errors import Damaged
+from .errors import Damaged, TooNew
 from .movie import FTYP, track_ids
 from .tracks import Track
 
@@ -19,6 +19,7 @@ MDAT: Final = 16  # header of an mdat with a 64-bit size
 PAGE: Final = 4096
 
 _guard = struct.Struct(">I4s4sIQHH4x")
+_CRC: Final = 12  # where in it: the CRC of everything before the guard, and of the guard with this field zero
 
 Life = Literal["live", "sealed-head", "sealed-tail"]
 _LIVES: dict[bytes, Life] = {b"moov": "live", b"free": "sealed-head", b"mdat": "sealed-tail"}
@@ -47,7 +48,9 @@ class Head(NamedTuple):
     def write(self) -> bytes:
         """All that is written at the beginning; the rest of the reserve is only allocated."""
         told = FTYP + self.init
-        return told + _guard.pack(self.reserve, b"free", b"RHD1", zlib.crc32(told), self.nonce, VERSION, 0)
+        guard = bytearray(_guard.pack(self.reserve, b"free", b"RHD1", 0, self.nonce, VERSION, 0))
+        guard[_CRC : _CRC + 4] = zlib.crc32(guard, zlib.crc32(told)).to_bytes(4, "big")
+        return told + bytes(guard)
 
     @property
     def flip(self) -> bytes:
@@ -91,10 +94,11 @@ def parse(start: bytes) -> Head:
     if start[FLIP + 4 : FLIP + 8] != b"moov" or length < 8 or end + GUARD > len(start):
         raise Damaged("the head of the segment is cut off")
     size, free, mark, crc, nonce, version, _ = _guard.unpack_from(start, end)
-    if (free, mark) != (b"free", b"RHD1") or crc != zlib.crc32(start[:end]) or size < GUARD + MDAT:
+    guard = start[end : end + _CRC] + bytes(4) + start[end + _CRC + 4 : end + GUARD]
+    if (free, mark) != (b"free", b"RHD1") or crc != zlib.crc32(guard, zlib.crc32(start[:end])) or size < GUARD + MDAT:
         raise Damaged("the head of the segment is not as it was written")
     if version > VERSION:
-        raise Damaged(f"the segment is of version {version}, this program knows {VERSION}")
+        raise TooNew(f"the segment is of version {version}, this program knows {VERSION}")
     return Head(bytes(start[FLIP:end]), size, nonce)
 
 

@@ -12,11 +12,11 @@ from typing import Literal
 from . import commit as commits
 from . import finalise, head, index, sealed
 from .commit import Commit
-from .errors import Busy, Damaged, Poisoned, RecorderError
+from .errors import Busy, Damaged, Poisoned, RecorderError, TooNew
 from .head import FLIP, MDAT, Head
 from .io import IO, Files
 from .policy import Recovery
-from .scan import Gap, Survey, read_head, survey
+from .scan import Gap, Survey, hop, read_head, survey
 
 log = logging.getLogger("usenet.recorder.recover")
 
@@ -131,6 +131,8 @@ def _live(io: IO, part: int, name: str, start: bytes, policy: Recovery, deep: bo
     journal = _journal(io, name)
     try:
         told = head.parse(start)
+    except TooNew:
+        raise
     except Damaged as error:
         again = _from_index(journal)
         if again is None:
@@ -161,7 +163,11 @@ def _headless(io: IO, part: int, name: str, reason: str) -> Report:
 
 
 def _empty(io: IO, part: int, name: str, told: Head, found: Survey) -> Report:
-    if not found.durable and io.size(part) - told.data_start <= _SMALL:
+    size = io.size(part)
+    foreign = next(
+        hop(io, part, told.data_start, size, None, 0), None
+    )  # whole, but of another segment than the head says
+    if not found.durable and size - told.data_start <= _SMALL and foreign is None:
         return _remove(io, name, "no chunk of it was whole, and none was durable")
     return Report(Path(name), None, "kept", "no chunk of it is whole", chunks_dropped=found.dropped)
 

@@ -123,7 +123,7 @@ class _Known:
         return count
 
 
-def hop(io: IO, part: int, off: int, size: int, nonce: int, seq: int) -> Iterator[Chunk]:
+def hop(io: IO, part: int, off: int, size: int, nonce: int | None, seq: int) -> Iterator[Chunk]:
     """Whole fragment headers from `off` on, in rising order of `seq`. What lies between them is searched."""
     while off < size:
         chunk = _chunk_at(io, part, off, size, nonce)
@@ -135,7 +135,7 @@ def hop(io: IO, part: int, off: int, size: int, nonce: int, seq: int) -> Iterato
         off, seq = chunk.end, chunk.seq
 
 
-def _chunk_at(io: IO, part: int, off: int, size: int, nonce: int) -> Chunk | None:
+def _chunk_at(io: IO, part: int, off: int, size: int, nonce: int | None) -> Chunk | None:
     near = io.pread(part, _NEAR, off)
     try:
         moof = header(near, 0, max(len(near), min(size - off, int.from_bytes(near[:4], "big"))))
@@ -148,7 +148,7 @@ def _chunk_at(io: IO, part: int, off: int, size: int, nonce: int) -> Chunk | Non
     return chunk if chunk.end <= size else None
 
 
-def _search(io: IO, part: int, off: int, size: int, nonce: int, seq: int) -> Chunk | None:
+def _search(io: IO, part: int, off: int, size: int, nonce: int | None, seq: int) -> Chunk | None:
     """The next whole chunk behind `off`, found by its commit box, which says where its fragment begins."""
     at = off
     while at < size:
