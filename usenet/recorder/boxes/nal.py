@@ -126,7 +126,7 @@ def parameter_sets(codec: Codec, units: Iterable[bytes]) -> list[bytes]:
     H.265's are those of the base layer; a sub-layer's own belong to no plain track.
     """
     wanted = (SPS, SPS_EXTENSION, PPS) if codec == "h264" else (VPS_H265, SPS_H265, PPS_H265)
-    found = [unit for unit in dict.fromkeys(units) if kind(codec, unit) in wanted]
+    found = list(dict.fromkeys(unit for unit in units if kind(codec, unit) in wanted))
     if codec == "hevc":
         found = [unit for unit in found if not (unit[0] & 1 or unit[1] >> 3)]
     return sorted(found, key=lambda unit: wanted.index(kind(codec, unit)))
