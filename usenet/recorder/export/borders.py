@@ -90,8 +90,6 @@ def before(track: Mp4Track, when: int, lead: int) -> int:
     """The first sample that sounds, or stands, at `when`; earlier ones of `lead` ticks too, for the decoder."""
     samples = track.samples
     number = samples.at(when - track.edits.move)
-    if pts(track, number) + samples.duration(number) <= when and number + 1 < samples.count:
-        number += 1
     if lead:
         number = min(number, samples.at(samples.dts(number) - lead))
     key = samples.key(number)
