@@ -11,7 +11,7 @@ from usenet.recorder.errors import RecorderError
 from usenet.recorder.io import Files
 from usenet.recorder.upload.credentials import Secret, credentials
 from usenet.recorder.upload.layout import head_of, journal_of, key_of, look, storage_name
-from usenet.recorder.upload.targets import Target, open_storage
+from usenet.recorder.upload.targets import Target, open_storage, uploads
 
 from .uploads.segments import NAME, Growing
 
@@ -115,3 +115,12 @@ def test_a_storage_is_opened_by_plain_words_and_shows_no_secret(kind: str) -> No
     assert "hush" not in repr(storage) + repr(vars(storage))
     with pytest.raises(RecorderError, match="credentials are missing"):
         open_storage(Target("far", kind, "bucket", account="me"), {})  # type: ignore[arg-type]
+
+
+def test_every_directory_goes_to_every_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "hush")
+    near, far = Target("near", "s3", "b"), Target("far", "s3", "b")
+    assert [told.storage for told in uploads([near, far], [tmp_path, tmp_path / "other"]).metrics] == ["near", "far"]
+    with pytest.raises(ValueError, match="same name"):
+        uploads([near, near], [tmp_path])

@@ -75,6 +75,10 @@ def test_a_storage_that_fails_is_left_alone_longer_and_longer(tmp_path: Path) ->
     run(uploader, clock, 5)
     assert uploader.metrics.segments == 1
     assert uploader.metrics.paused_s == 0
+    finished(tmp_path / "cam", 300, names(1)[0])
+    storage.trouble = lambda call: unreachable()
+    clock.sleep(5)
+    assert uploader.step() == 1
 
 
 def test_it_asks_nothing_while_it_waits(tmp_path: Path) -> None:
@@ -208,6 +212,22 @@ def test_threads_upload_side_by_side_and_stop(tmp_path: Path) -> None:
     uploads.stop(60)
     assert is_uploaded(path, ["quick"]) or not uploads.metrics[1].segments
     assert [told.storage for told in uploads.metrics] == ["slow", "quick"]
+
+
+def test_queues_of_one_storage_are_told_together(tmp_path: Path) -> None:
+    clock, storage, roots = Clock(2e9), Memory(), [tmp_path / "one", tmp_path / "two"]
+    queues = [make(root, storage, clock) for root in roots]
+    for number, root in enumerate(roots):
+        finished(root / "cam", 300, names(2)[number])
+    run(queues[0], clock, 10)
+    storage.trouble = lambda call: unreachable()
+    queues[1].step()
+    (told,) = Uploads(queues).metrics
+    assert (told.storage, told.segments, told.waiting, told.errors) == ("memory", 1, 1, 1)
+    assert told.bytes_sent == queues[0].metrics.bytes_sent
+    assert told.lag_s > 0
+    assert told.paused_s == 1
+    assert "no answer" in told.last_error
 
 
 # Any interleaving.

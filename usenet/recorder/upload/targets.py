@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,6 +14,7 @@ from .layout import storage_name
 from .pace import Pace
 from .s3 import S3, S3Place
 from .storage import Storage
+from .uploader import Uploader, Uploads
 
 S3_NAMES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 GCS_NAMES = ("GCS_ACCESS_KEY_ID", "GCS_SECRET_ACCESS_KEY")
@@ -38,6 +39,14 @@ class Target:
     ca: str = ""
     credentials: Path | None = None
     rate: float = 0
+
+
+def uploads(targets: Sequence[Target], roots: Sequence[Path], prefix: str = "") -> Uploads:
+    """Every segment under `roots` to every target, once started; `rate` holds for all roots of a target together."""
+    if len({target.name for target in targets}) < len(targets):
+        raise ValueError("two storages have the same name")
+    storages = [open_storage(target) for target in targets]
+    return Uploads([Uploader(root, storage, prefix=prefix) for storage in storages for root in roots])
 
 
 def open_storage(target: Target, environment: Mapping[str, str] | None = None) -> Storage:

@@ -196,8 +196,22 @@ def is_uploaded(path: Path, storages: list[str], io: IO | None = None) -> bool:
     return bool(storages) and all(_verified(path, storage, io) for storage in storages)
 
 
+def _together(all_of: list[Metrics]) -> Metrics:
+    return Metrics(
+        all_of[0].storage,
+        bytes_sent=sum(one.bytes_sent for one in all_of),
+        parts_sent=sum(one.parts_sent for one in all_of),
+        segments=sum(one.segments for one in all_of),
+        waiting=sum(one.waiting for one in all_of),
+        lag_s=max(one.lag_s for one in all_of),
+        errors=sum(one.errors for one in all_of),
+        last_error=next((one.last_error for one in all_of if one.last_error), ""),
+        paused_s=max(one.paused_s for one in all_of),
+    )
+
+
 class Uploads:
-    """Several storages, each with a thread and a queue of its own: one that is slow or full holds up no other."""
+    """Several queues, each with a thread of its own: a storage that is slow or full holds up no other."""
 
     def __init__(self, uploaders: list[Uploader]) -> None:
         self._uploaders = uploaders
@@ -206,7 +220,11 @@ class Uploads:
 
     @property
     def metrics(self) -> list[Metrics]:
-        return [uploader.metrics for uploader in self._uploaders]
+        """One for each storage, whatever the number of its queues."""
+        storages: dict[str, list[Metrics]] = {}
+        for uploader in self._uploaders:
+            storages.setdefault(uploader.metrics.storage, []).append(uploader.metrics)
+        return [_together(each) for each in storages.values()]
 
     def start(self) -> None:
         for uploader in self._uploaders:
