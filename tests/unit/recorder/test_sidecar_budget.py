@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from usenet.recorder.sidecar.wishes import Budget, Marker, Place
 
 recordings = st.builds(
     Held,
-    path=st.integers(0, 10**6).map(lambda n: Path(f"/r/{n}.mp4")),
+    path=st.integers(0, 10**6).map("/r/{}.mp4".format),
     began=st.integers(0, 99).map("{:02}".format),
     bytes=st.integers(0, 100),
     finished=st.booleans(),
@@ -85,7 +84,7 @@ def without(held: list[Held], gone: list[Held]) -> list[Held]:
 
 
 def freed(room: Room, gone: list[Held]) -> Room:
-    return replace(room, free=room.free + sum(one.bytes for one in gone))
+    return Room(room.total, room.free + sum(one.bytes for one in gone))
 
 
 def keeper(directory: Path, **more: object) -> Keeper:

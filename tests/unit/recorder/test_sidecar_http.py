@@ -156,7 +156,16 @@ def test_recordings_are_listed_the_newest_first_in_parts(tmp_path: Path) -> None
         assert await names("since=2026-11-21T13:00:00Z&until=2026-11-21T14:00:00Z") == ["gate 13:30", "door 13:00"]
         assert await names("since=2026-11-21T15:30:00%2B02:00&until=2026-11-21T14:00:00") == ["gate 13:30"]
         assert (await (await client.get("/recordings?limit=1")).json())["total"] == 4
-        for wrong in ("limit=0", "limit=1001", "limit=x", "offset=-1", "since=yesterday", "limit=٣"):
+        assert len(await names("until=9999-12-31T23:59:59.999999Z")) == 4
+        for wrong in (
+            "limit=0",
+            "limit=1001",
+            "limit=x",
+            "offset=-1",
+            "since=yesterday",
+            "since=0001-01-01T00:00:00%2B09:00",
+            "limit=٣",
+        ):
             answer = await client.get(f"/recordings?{wrong}")
             assert (answer.status, (await answer.json())["code"]) == (400, "bad_query"), wrong
 
@@ -362,11 +371,9 @@ def test_a_file_that_can_t_be_read_to_its_end_is_cut_off_and_not_filled_up(
 
     async def do(client: Client) -> None:
         answer = await client.get(f"/recordings/door/{NAME}")
-        got = b""
+        assert int(answer.headers["Content-Length"]) == len(data)
         with pytest.raises(ClientPayloadError):
-            async for piece in answer.content.iter_any():
-                got += piece
-        assert data[:1000].startswith(got)
+            await answer.read()
         assert (await client.get("/status")).status == 200
 
     asked(station(tmp_path), do)

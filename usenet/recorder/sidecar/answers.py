@@ -8,36 +8,20 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from usenet.recorder import errors
-from usenet.recorder.sidecar.places import WrongDrive
+from usenet.recorder.errors import RecorderError
 from usenet.recorder.sidecar.reading import is_number
 
 log = logging.getLogger("usenet.recorder.http")
 
-_CODES: tuple[tuple[type[errors.RecorderError], str, int], ...] = (
-    (WrongDrive, "wrong_drive", 507),
-    (errors.Full, "full", 507),
-    (errors.Poisoned, "drive_failed", 507),
-    (errors.Busy, "busy", 409),
-    (errors.Unreachable, "unreachable", 502),
-    (errors.Damaged, "damaged", 500),
-)
+_LAST = datetime(9999, 12, 31, tzinfo=UTC)
 
 
-class Refused(errors.RecorderError):
+class Refused(RecorderError):
     """A question that can't be answered as it was asked."""
 
     def __init__(self, status: int, name: str, message: str, *, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.status, self.name = status, name
-
-
-def failure(error: errors.RecorderError) -> web.Response:
-    """The answer that tells it."""
-    if isinstance(error, Refused):
-        return told(error.status, error.name, error.message, error.hint)
-    name, status = next(((n, s) for kind, n, s in _CODES if isinstance(error, kind)), ("failed", 500))
-    return told(status, name, error.message, error.hint)
 
 
 def told(status: int, code: str, message: str, hint: str = "") -> web.Response:
@@ -52,8 +36,10 @@ async def as_json(
     """Whatever goes wrong is answered in this form; what nobody foresaw is logged with where it happened."""
     try:
         return await handler(request)
-    except errors.RecorderError as error:
-        return failure(error)
+    except Refused as error:
+        return told(error.status, error.name, error.message, error.hint)
+    except RecorderError as error:
+        return told(500, "failed", error.message, error.hint)
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -106,9 +92,10 @@ def time(request: web.Request, key: str) -> datetime | None:
     if text is None:
         return None
     try:
-        found = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
+        found = datetime.fromisoformat(text.replace(" ", "+"))  # in an address, an unquoted + is a space
+        found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        return min(found, _LAST)
+    except (ValueError, OverflowError):
         raise Refused(
             400, "bad_query", f"{key} is a time such as 2026-11-21T17:22:29Z", hint=f"leave {key} out"
         ) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

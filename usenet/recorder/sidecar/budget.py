@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from usenet.recorder.sidecar.wishes import Budget
 
 Verdict = Literal["go", "refuse", "stop"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Held(NamedTuple):
     """One recording on the drive. `began`: its name, which sorts by time. `ours`: name and content both say so."""
 
-    path: Path
+    path: str
     began: str
     bytes: int
     finished: bool = True
@@ -38,7 +36,7 @@ class Decision:
     """`evict`: what may be deleted, the oldest first. `verdict` holds once that is gone; `because` says why."""
 
     verdict: Verdict
-    evict: tuple[Path, ...] = ()
+    evict: tuple[str, ...] = ()
     over: int = 0
     because: str = ""
 
@@ -71,7 +69,7 @@ def decide(budget: Budget, inventory: Sequence[Held], room: Room, *, right_drive
         return Decision("go")
     if budget.policy != "evict":
         return Decision(budget.policy, over=excess, because=why)
-    gone: list[Path] = []
+    gone: list[str] = []
     for one in sorted((o for o in inventory if may_go(o, budget)), key=lambda o: (o.began, o.path)):
         if excess <= 0:
             break

@@ -57,7 +57,8 @@ def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Conf
 def make(path: Path, directory: str) -> None:
     """Write a first file without cameras where there is none; what is there stays as it is."""
     try:
-        with path.open("x", encoding="utf-8") as file:
+        # Nobody else reads it: a person may write an address with a password into it.
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             file.write(FIRST.format(directory=directory))
     except FileExistsError:
         return

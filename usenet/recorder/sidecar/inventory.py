@@ -6,12 +6,13 @@ import os
 import re
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from usenet.recorder import head
 from usenet.recorder.errors import Damaged
@@ -23,6 +24,13 @@ NAME = re.compile(r"(\d{8}T\d{6}\.\d{3}Z)(-\d+)?\.mp4")
 LIVE = ".part"
 COMPANIONS = (".index", ".commit")
 _SEARCHED = 4 << 20  # the guard of a segment whose tables lie at the end
+
+
+class Proof(NamedTuple):
+    """Whether a file was found to be ours, when it was last changed at this time."""
+
+    changed: int
+    ours: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +48,7 @@ class Recording:
 
     def told(self) -> dict[str, object]:
         """As JSON. Times are UTC."""
-        end = None if self.seconds is None else self.began + timedelta(seconds=self.seconds)
+        end = None if self.seconds is None else self.began + timedelta(seconds=round(self.seconds, 3))
         return {
             "camera": self.camera,
             "name": self.name,
@@ -65,21 +73,6 @@ def iso_of(seconds: float) -> str:
 def began(name: str) -> datetime:
     """The time of the first sample, from the file's name."""
     return datetime.strptime(name[:19], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
-
-
-def recordings(directory: Path) -> Iterator[Recording]:
-    """Those of every camera below a place, the newest first. What else lies there is passed over."""
-    for camera, path in _found(directory):
-        with suppress(FileNotFoundError):  # finished or deleted meanwhile: the next look shows it
-            yield describe(camera, path)
-
-
-def of(camera: Path) -> Iterator[Recording]:
-    """Those in the directory of one camera, the newest first."""
-    for path in sorted(camera.iterdir(), reverse=True):
-        if NAME.fullmatch(path.name.removesuffix(LIVE)) and _is_file(path):
-            with suppress(FileNotFoundError):
-                yield describe(camera.name, path)
 
 
 def describe(camera: str, path: Path) -> Recording:
@@ -108,26 +101,51 @@ def find(directory: Path, camera: str, name: str) -> Path | None:
     return None
 
 
-def held(directory: Path) -> Iterator[Held]:
-    """What counts against the budget, and what each could be deleted for. What can't be looked at is not ours."""
-    for _, path in _found(directory):
-        with suppress(FileNotFoundError):
-            live = path.name.endswith(LIVE)
-            size = _allocated(path) + sum(map(_allocated, companions(path)))
-            yield Held(
-                path=path,
-                began=path.name[:19],
-                bytes=size,
-                finished=not live,
-                protected=protect.reason(path) is not None,
-                ours=live or _ours(path, path.stat().st_mtime_ns),
-            )
+def held(directory: Path, proven: dict[str, Proof]) -> tuple[list[Held], dict[str, Proof]]:
+    """What counts against the budget, and what each could be deleted for.
+
+    `proven`: what the last look found out about each file's beginning; a file that was not written since is not read
+    again. The second result is that for the next look. One call of the kernel for each recording, for ten thousands.
+    """
+    found: list[Held] = []
+    proofs: dict[str, Proof] = {}
+    for camera in directories(directory):
+        entries = {entry.name: entry for entry in os.scandir(camera)}
+        for name, entry in entries.items():
+            stem = name.removesuffix(LIVE)
+            if NAME.fullmatch(stem) and entry.is_file(follow_symlinks=False):
+                with suppress(FileNotFoundError):  # finished or deleted meanwhile: the next look shows it
+                    found.append(_held(entry, stem, entries, proven.get(entry.path), proofs))
+    return found, proofs
+
+
+def _held(
+    entry: os.DirEntry[str],
+    stem: str,
+    beside: Mapping[str, os.DirEntry[str]],
+    known: Proof | None,
+    proofs: dict[str, Proof],
+) -> Held:
+    about, live = entry.stat(follow_symlinks=False), entry.name != stem
+    if not live:
+        if known is None or known.changed != about.st_mtime_ns:
+            known = Proof(about.st_mtime_ns, _ours(Path(entry.path)))
+        proofs[entry.path] = known
+    others = (beside[stem + suffix] for suffix in COMPANIONS if stem + suffix in beside)
+    return Held(
+        path=entry.path,
+        began=stem,
+        bytes=512 * (about.st_blocks + sum(one.stat(follow_symlinks=False).st_blocks for one in others)),
+        finished=not live,
+        protected=stem + protect.SUFFIX in beside,
+        ours=live or (known is not None and known.ours),
+    )
 
 
 def is_ours(path: Path) -> bool:
     """Whether a finished file has the name and the beginning of a segment that this program wrote."""
     try:
-        return bool(NAME.fullmatch(path.name)) and _is_file(path) and _ours(path, path.stat().st_mtime_ns)
+        return bool(NAME.fullmatch(path.name)) and _is_file(path) and _ours(path)
     except OSError:
         return False
 
@@ -137,15 +155,23 @@ def companions(path: Path) -> list[Path]:
     return [path.with_name(path.name.removesuffix(LIVE) + suffix) for suffix in COMPANIONS]
 
 
-def _found(directory: Path) -> Iterator[tuple[str, Path]]:
-    """Every file with a recording's name, the newest first."""
-    found = [
-        (camera.name, Path(entry.path))
-        for camera in directories(directory)
-        for entry in os.scandir(camera)
-        if NAME.fullmatch(entry.name.removesuffix(LIVE)) and entry.is_file(follow_symlinks=False)
-    ]
-    yield from sorted(found, key=lambda one: (one[1].name, one[0]), reverse=True)
+def listed(directory: Path) -> list[tuple[str, str]]:
+    """File and camera of every recording below a place, the newest first. What else lies there is passed over."""
+    return sorted(
+        (
+            (entry.name, camera.name)
+            for camera in directories(directory)
+            for entry in os.scandir(camera)
+            if NAME.fullmatch(entry.name.removesuffix(LIVE)) and entry.is_file(follow_symlinks=False)
+        ),
+        reverse=True,
+    )
+
+
+def stamp(when: datetime) -> str:
+    """A time as the names of recordings have it, so that they compare; between two milliseconds it is the later one."""
+    later = when.astimezone(UTC) + timedelta(microseconds=-when.microsecond % 1000)
+    return f"{later:%Y%m%dT%H%M%S}.{later.microsecond // 1000:03}Z"
 
 
 def directories(directory: Path) -> list[Path]:
@@ -168,16 +194,8 @@ def _is_directory(path: Path) -> bool:
     return not path.is_symlink() and path.is_dir()
 
 
-def _allocated(path: Path) -> int:
-    try:
-        return path.lstat().st_blocks * 512
-    except FileNotFoundError:
-        return 0
-
-
-@lru_cache(maxsize=65536)
-def _ours(path: Path, changed: int) -> bool:  # noqa: ARG001 - part of what is remembered
-    """`changed`: a file that was written since is looked at anew."""
+def _ours(path: Path) -> bool:
+    """Whether a finished file begins as this program ends its files."""
     try:
         with path.open("rb") as file:
             start = file.read(4096)

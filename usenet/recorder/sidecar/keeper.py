@@ -13,6 +13,7 @@ from pathlib import Path
 from usenet.recorder.errors import Full, RecorderError
 from usenet.recorder.sidecar import inventory, places, protect
 from usenet.recorder.sidecar.budget import Decision, Held, Room, decide
+from usenet.recorder.sidecar.inventory import Proof
 from usenet.recorder.sidecar.places import WrongDrive
 from usenet.recorder.sidecar.uploaded import journals
 from usenet.recorder.sidecar.wishes import Budget, Place
@@ -44,6 +45,7 @@ class Keeper:
         self.place, self._budget, self._uploaded = place, budget, uploaded
         self.sight = Sight()
         self._lock = threading.Lock()
+        self._proven: dict[str, Proof] = {}
 
     def directory(self, camera: str) -> Path:
         """Where a new segment of this camera may begin. WrongDrive, Full, or OSError where it may not."""
@@ -69,10 +71,11 @@ class Keeper:
                 return "away"
 
     def _look(self) -> Decision:
-        found = [replace(one, uploaded=self._copied(one)) for one in inventory.held(self.place.directory)]
+        held, self._proven = inventory.held(self.place.directory, self._proven)
+        found = [one._replace(uploaded=True) if self._copied(one) else one for one in held]
         decision = decide(self._budget, found, self._room(), right_drive=True)
         sizes = {one.path: one.bytes for one in found}
-        gone = [path for path in decision.evict if self._delete(path, decision.because)]
+        gone = [path for path in decision.evict if self._delete(Path(path), decision.because)]
         freed = sum(sizes[path] for path in gone)
         if len(gone) < len(decision.evict) and decision.verdict == "go":
             why = f"{decision.because}; what was to be deleted could not be"
@@ -81,7 +84,7 @@ class Keeper:
         return decision
 
     def _copied(self, one: Held) -> bool:
-        return self._budget.uploaded_first and one.finished and self._uploaded(one.path)
+        return self._budget.uploaded_first and one.finished and self._uploaded(Path(one.path))
 
     def _room(self) -> Room:
         ground = next(one for one in (self.place.directory, *self.place.directory.parents) if one.exists())

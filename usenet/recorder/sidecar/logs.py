@@ -53,4 +53,5 @@ class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         more = "".join(f" {key}={value}" for key, value in _more(record).items())
         trace = "\n" + self.formatException(record.exc_info) if record.exc_info else ""
-        return plain(f"{_time(record)} {record.levelname.lower()} {record.getMessage()}{more}{trace}")
+        line = f"{_time(record)} {record.levelname.lower()} {record.getMessage()}{more}".replace("\n", " ")
+        return plain(line + trace)

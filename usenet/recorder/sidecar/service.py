@@ -21,7 +21,8 @@ from usenet.recorder.sidecar.wishes import MOST_CAMERAS, Config
 
 log = logging.getLogger("usenet.recorder.service")
 
-LOOK_EVERY = 5.0
+LOOK_EVERY = 5.0  # seconds
+LEISURE = 50  # a look that takes long is taken seldom
 _READERS = 64
 
 
@@ -73,9 +74,11 @@ class _Service:
         log.info("ready", extra={"event": "ready", "seconds": round(time.monotonic() - begun, 3)})
         # A drive that hangs holds this up, and no question, no camera and no signal.
         while not self._told.is_set():
+            begun = time.monotonic()
             await self._in_thread(self._station.look)
+            pause = max(LOOK_EVERY, LEISURE * (time.monotonic() - begun))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._told.wait(), LOOK_EVERY)
+                await asyncio.wait_for(self._told.wait(), pause)
 
     async def _close(self) -> int:
         log.info("stopping", extra={"event": "stopping"})

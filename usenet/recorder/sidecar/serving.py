@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Protocol
 
 from aiohttp import web
+
+from usenet.recorder.errors import RecorderError
+
+log = logging.getLogger("usenet.recorder.http")
 
 PIECE = 256 << 10
 
@@ -52,15 +57,30 @@ async def serve(request: web.Request, view: View, pool: Executor) -> web.StreamR
         response = web.StreamResponse(status=206 if partial else 200, headers=headers)
         response.content_length = end - begin
         await response.prepare(request)
-        while begin < end and request.method != "HEAD":
-            piece = await loop.run_in_executor(pool, view.read, begin, min(PIECE, end - begin))
-            if not piece:
-                break  # shorter than it was: the client sees that bytes are missing
-            await response.write(piece)
-            begin += len(piece)
+        if request.method != "HEAD":
+            await _send(request, response, view, pool, range(begin, end))
         return response
     finally:
         await loop.run_in_executor(pool, view.close)
+
+
+async def _send(request: web.Request, response: web.StreamResponse, view: View, pool: Executor, wanted: range) -> None:
+    """The bytes in pieces. Where they can't be had the line is cut, so that the client sees that some are missing."""
+    loop, at = asyncio.get_running_loop(), wanted.start
+    try:
+        while at < wanted.stop:
+            piece = await loop.run_in_executor(pool, view.read, at, min(PIECE, wanted.stop - at))
+            if not piece:
+                raise OSError("the file is shorter than it was")
+            await response.write(piece)
+            at += len(piece)
+    except (OSError, RecorderError) as error:
+        if not isinstance(error, ConnectionError):  # who has seen enough hangs up
+            log.warning(
+                "a recording could not be sent", extra={"event": "cut", "path": request.path, "why": str(error)}
+            )
+        if request.transport:
+            request.transport.abort()
 
 
 def _range(request: web.Request, view: View) -> tuple[int | None, int, bool]:

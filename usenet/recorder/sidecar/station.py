@@ -7,16 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
-from datetime import UTC, datetime
-from heapq import merge
+from datetime import datetime
 from pathlib import Path
 
-from usenet.recorder.errors import RecorderError
+from usenet.recorder.errors import Damaged, RecorderError
 from usenet.recorder.sidecar import inventory, protect
 from usenet.recorder.sidecar.answers import Refused
 from usenet.recorder.sidecar.figures import figures
-from usenet.recorder.sidecar.inventory import Recording
 from usenet.recorder.sidecar.keeper import Keeper
 from usenet.recorder.sidecar.metrics import Figure
 from usenet.recorder.sidecar.post import Post
@@ -108,37 +107,54 @@ class Station:
         self, camera: str | None, since: datetime | None, until: datetime | None, limit: int, offset: int
     ) -> Told:
         """Those that began in [since, until), the newest first; `total` counts all of them."""
-        low, high = since or datetime.min.replace(tzinfo=UTC), until or datetime.max.replace(tzinfo=UTC)
-        found = [one for one in self._all() if (camera is None or one.camera == camera) and low <= one.began < high]
-        return {"recordings": [one.told() for one in found[offset : offset + limit]], "total": len(found)}
+        low, high = inventory.stamp(since) if since else "", inventory.stamp(until) if until else "~"
+        found = [
+            (name, of, keeper.place.directory)
+            for keeper in self.keepers
+            for name, of in inventory.listed(keeper.place.directory)
+            if camera in (None, of) and low <= name[:20] < high
+        ]
+        told = []
+        for name, of, directory in sorted(found, reverse=True)[offset : offset + limit]:
+            with suppress(FileNotFoundError):  # deleted, or finished, at this moment
+                told.append(inventory.describe(of, directory / of / name).told())
+        return {"recordings": told, "total": len(found)}
 
     def protect(self, camera: str, name: str, reason: str) -> Told:
         path = self._found(camera, name)
         protect.protect(path, reason, inventory.iso_of(time.time()))
         log.info("protected", extra={"event": "protect", "camera": camera, "file": name, "reason": reason})
-        return inventory.describe(camera, path).told()
+        return self._described(camera, name)
 
     def release(self, camera: str, name: str) -> Told:
         path = self._found(camera, name)
         if protect.release(path):
             log.info("no longer protected", extra={"event": "release", "camera": camera, "file": name})
-        return inventory.describe(camera, path).told()
+        return self._described(camera, name)
 
     def view(self, camera: str, name: str, at: int | None) -> View | int:
         """A recording to read from. For a live one `at` names a snapshot; without it, the number of a new one."""
-        path = self._found(camera, name)
-        final = path.with_name(name)
+        final = self._found(camera, name).with_name(name)
         if at is not None and (view := self._snapshots.at(final, at)):
             return view
-        if not path.name.endswith(inventory.LIVE):
-            return FileView(path)
+        with suppress(FileNotFoundError):
+            return FileView(final)
         if at is not None:
             raise Refused(410, "gone", f"{camera}/{name} has grown since", hint="ask again without ?at")
-        return self._snapshots.new(final)
+        try:
+            return self._snapshots.new(final)
+        except FileNotFoundError:  # it was finished at this moment
+            return FileView(final)
+        except Damaged:
+            raise
+        except RecorderError as error:
+            raise Refused(503, "nothing_yet", error.message, hint=error.hint) from error
 
-    def _all(self) -> Iterator[Recording]:
-        parts = [inventory.recordings(keeper.place.directory) for keeper in self.keepers]
-        return merge(*parts, key=lambda one: one.began, reverse=True)
+    def _described(self, camera: str, name: str) -> Told:
+        try:
+            return inventory.describe(camera, self._found(camera, name)).told()
+        except FileNotFoundError:  # it was finished at this moment
+            return inventory.describe(camera, self._found(camera, name)).told()
 
     def _found(self, camera: str, name: str) -> Path:
         for keeper in self.keepers:
