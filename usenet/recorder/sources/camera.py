@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal
 
 from ..errors import BadSample, RecorderError, Unreachable
 from ..tracks import Sample, Track
@@ -20,6 +20,7 @@ from .backlog import Backlog, Gap, Item
 from .backoff import Backoff
 from .rate import Rate
 from .source import Retrack, Source, leads
+from .writer import Sink, Writer
 
 log = logging.getLogger("usenet.recorder.camera")
 
@@ -27,16 +28,6 @@ State = Literal["connecting", "recording", "waiting", "stopped"]
 
 BACKLOG = 32 << 20  # bytes: 64 s of 4 Mbit/s
 WELL = 10.0  # seconds of samples after which a camera counts as well again
-
-
-class Sink(Protocol):
-    """Where samples go; a `Recorder` is one."""
-
-    def write(self, sample: Sample) -> None: ...
-
-    def gap(self, milliseconds: int, reason: str) -> None: ...
-
-    def retrack(self, tracks: Sequence[Track]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +85,7 @@ class Camera:
         self._backlog = Backlog(backlog, clock=clock)
         self._rate = Rate()
         self._lock = threading.Lock()
-        self._status = CameraStatus(since=time.time())
+        self._status, self._over = CameraStatus(since=time.time()), False
         self._tracks: tuple[Track, ...] = ()
         self._last_came: float | None = None
         self._reader = threading.Thread(target=self._read, name=f"read {name}", daemon=True)
@@ -222,7 +213,7 @@ class Camera:
         self._wait(pause)
 
     def _write(self) -> None:
-        writer = _Writer(self._record)
+        writer = Writer(self._record)
         try:
             for item in self._backlog.items():
                 try:
@@ -231,16 +222,17 @@ class Camera:
                     self._count(dropped=1)
                     log.warning("%s: a sample was left out: %s", self.name, error.message)
                 except RecorderError as error:
-                    self._say(last_error=error.message)
                     if not self._failed(error):
                         log.error("%s: %s", self.name, error.message)
                         self._stopping.set()
+                        self._say(state="stopped", last_error=error.message)
                         return
+                    self._say(last_error=error.message)
         finally:
             self._backlog.end()
             self._say(state="stopped")
 
-    def _put(self, writer: _Writer, item: Item) -> None:
+    def _put(self, writer: Writer, item: Item) -> None:
         if isinstance(item, Gap):
             lost = f", {item.dropped} samples dropped" if item.dropped else ""
             level = logging.WARNING if item.dropped else logging.INFO
@@ -256,41 +248,9 @@ class Camera:
 
     def _say(self, **now: object) -> None:
         with self._lock:
+            if self._over:  # the reader may still be at it; what it says is of no interest
+                return
+            self._over = now.get("state") == "stopped"
             if now.get("state", self._status.state) != self._status.state:
                 now["since"] = time.time()
             self._status = replace(self._status, **now)  # type: ignore[arg-type]
-
-
-class _Writer:
-    """The other end of the backlog: made when the first tracks are known, or at a later key frame if that failed."""
-
-    def __init__(self, record: Callable[[tuple[Track, ...]], Sink]) -> None:
-        self._record = record
-        self._sink: Sink | None = None
-        self._tracks: tuple[Track, ...] = ()
-        self._shown = 0
-
-    def put(self, item: Item) -> tuple[int, int]:
-        """The bytes and the pictures that were written with it."""
-        if isinstance(item, Retrack):
-            self._settings(item.tracks)
-        elif isinstance(item, Gap):
-            if self._sink is not None:
-                self._sink.gap(item.milliseconds, item.reason)
-        else:
-            return self._sample(item)
-        return 0, 0
-
-    def _settings(self, tracks: tuple[Track, ...]) -> None:
-        self._tracks = tracks
-        self._shown = next((track.id for track in tracks if track.kind == "video"), tracks[0].id)
-        if self._sink is not None:
-            self._sink.retrack(tracks)
-
-    def _sample(self, sample: Sample) -> tuple[int, int]:
-        if self._sink is None:
-            if not leads(self._tracks, sample):
-                return 0, 0
-            self._sink = self._record(self._tracks)
-        self._sink.write(sample)
-        return len(sample.data), int(sample.track == self._shown)
