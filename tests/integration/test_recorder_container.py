@@ -93,12 +93,12 @@ def test_a_killed_container_recovers_before_it_is_healthy(contained: Container) 
     docker("kill", contained.name)
     assert contained.run
     contained.run.gone()
-    assert f"{live['file']}.part" in contained.files("door")
+    assert f"{live['segment']}.part" in contained.files("door")
     again = contained.start()
     again.ready()
     events = [line["event"] for line in again.said]
     assert events.index("recover") < events.index("ready")
-    kept = contained.folder / "recordings" / "door" / live["file"]
+    kept = contained.folder / "recordings" / "door" / live["segment"]
     assert len(pictures(kept)) > 25
     about = kept.stat()
     assert (about.st_uid, about.st_mode & 0o007) == (USER, 0)
@@ -112,9 +112,9 @@ def test_stop_finishes_what_is_recorded_within_the_grace(contained: Container) -
     run.gone()
     state = json.loads(docker("inspect", contained.name))[0]["State"]
     assert state["ExitCode"] == 0, run.told()
-    assert contained.files("door") == [live["file"]]
-    assert [line["files"] for line in run.events("stop")] == [live["file"]]
-    assert len(pictures(contained.folder / "recordings" / "door" / live["file"])) > 5
+    assert contained.files("door") == [live["segment"]]
+    assert [line["files"] for line in run.events("stop")] == [live["segment"]]
+    assert len(pictures(contained.folder / "recordings" / "door" / live["segment"])) > 5
 
 
 def test_it_can_write_nowhere_else_and_is_nobody(contained: Container) -> None:
@@ -152,7 +152,7 @@ def test_kills_at_any_moment_lose_no_more_than_a_chunk(contained: Container) -> 
         run.gone()
         again = contained.start()
         again.ready()
-        kept = contained.folder / "recordings" / "door" / seen["file"]
+        kept = contained.folder / "recordings" / "door" / seen["segment"]
         # The last look, and one chunk of 250 ms, at ten pictures a second.
         assert len(pictures(kept)) >= seen["frames"] - 3
         docker("stop", contained.name)

@@ -57,21 +57,21 @@ def test_a_camera_is_recorded_from_start_to_stop(tmp_path: Path, cameras: Camera
     assert run.ask("POST", "/cameras/door/start")[0] == 200
     live = run.until("door", lambda one: one["state"] == "recording" and one["frames"] > 5)
     assert (live["width"], live["codecs"]) == (160, ["avc1"])
-    assert run.ask("GET", f"/recordings/door/{live['file']}")[0] == 307
+    assert run.ask("GET", f"/recordings/door/{live['segment']}")[0] == 307
     assert run.camera("gate")["state"] == "idle"
 
     assert run.ask("POST", "/cameras/door/rotate")[0] == 200
-    second = run.until("door", lambda one: one["file"] not in (None, live["file"]))["file"]
+    second = run.until("door", lambda one: one["segment"] not in (None, live["segment"]))["segment"]
     status, done = run.ask("POST", "/cameras/door/stop")
     assert status == 200, done
-    assert [one["name"] for one in done["files"]] == [live["file"], second] == files(tmp_path, "door")
+    assert [one["name"] for one in done["files"]] == [live["segment"], second] == files(tmp_path, "door")
     for one in done["files"]:
         path = tmp_path / "recordings" / "door" / one["name"]
         assert one["size"] == path.stat().st_size
         assert one["duration"] == pytest.approx(whole(path) / RATE, abs=1.5 / RATE)
         assert run.ask("GET", f"/recordings/door/{one['name']}")[1] == path.read_bytes()
     listed = run.ask("GET", "/recordings")[1]
-    assert ([one["name"] for one in listed["recordings"]], listed["total"]) == ([second, live["file"]], 2)
+    assert ([one["name"] for one in listed["recordings"]], listed["total"]) == ([second, live["segment"]], 2)
 
 
 def test_a_duration_is_kept(tmp_path: Path, cameras: Cameras, started: list[Process]) -> None:
@@ -106,12 +106,12 @@ def test_after_a_crash_it_recovers_before_it_is_ready(tmp_path: Path, cameras: C
     live = run.until("door", lambda one: one["frames"] > 30)
     run.signal(signal.SIGKILL)
     run.gone()
-    assert f"{live['file']}.part" in files(tmp_path, "door")
+    assert f"{live['segment']}.part" in files(tmp_path, "door")
     again = begin(tmp_path, {"door": of(cameras, "door")})
     started.append(again)
     again.ready()
-    assert files(tmp_path, "door") == [live["file"]]
-    assert whole(tmp_path / "recordings" / "door" / live["file"]) > 25
+    assert files(tmp_path, "door") == [live["segment"]]
+    assert whole(tmp_path / "recordings" / "door" / live["segment"]) > 25
     events = [line["event"] for line in again.said]
     assert events.index("recover") < events.index("ready")
     assert again.ask("GET", "/status")[1]["recovery"]["finished"] == 1
@@ -154,7 +154,7 @@ def test_a_second_sigterm_ends_it_at_once_and_loses_nothing(
     again = begin(tmp_path, {})
     started.append(again)
     again.ready()
-    assert whole(tmp_path / "recordings" / "stalls" / live["file"]) > 5
+    assert whole(tmp_path / "recordings" / "stalls" / live["segment"]) > 5
 
 
 def test_a_camera_that_comes_back_goes_on_with_a_gap(tmp_path: Path, cameras: Cameras, started: list[Process]) -> None:
@@ -165,7 +165,7 @@ def test_a_camera_that_comes_back_goes_on_with_a_gap(tmp_path: Path, cameras: Ca
     run.until("door", lambda one: one["reconnects"] > 0 and not one["connected"])
     cameras.away.clear()
     back = run.until("door", lambda one: one["connected"] and one["gaps"] == 1)
-    assert back["gap_seconds"] > 0, f"{back}\n{run.told()}"
+    assert back["gap_s"] > 0, f"{back}\n{run.told()}"
 
 
 def test_a_drive_that_is_away_is_not_written_to_and_taken_when_it_is_back(
@@ -200,7 +200,7 @@ def test_the_budget_keeps_the_drive_free_while_it_records(
         budget={"max_bytes": "80K", "policy": "evict", "min_free": "1M"},
     )
     started.append(run)
-    first = run.until("door", lambda one: one["file"])["file"]
+    first = run.until("door", lambda one: one["segment"])["segment"]
     kept = run.ask("POST", f"/recordings/door/{first}/protect", {"reason": "the first one"})
     assert kept[0] == 200, kept
     wait(lambda: len(run.events("evict")) > 1, lambda: f"{run.ask('GET', '/status')}\n{run.told()}")

@@ -66,7 +66,7 @@ class Scripted:
         for sample in samples(2):
             self._recorder.write(sample)
         segment = self._recorder.status.segment
-        self.report = Report(connected=True, file=segment.name if segment else "")
+        self.report = Report(connected=True, segment=segment.name if segment else "")
 
     def stop(self) -> list[Path]:
         assert self._recorder

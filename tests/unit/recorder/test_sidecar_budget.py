@@ -165,7 +165,7 @@ def test_a_missing_drive_gets_no_directory(tmp_path: Path) -> None:
     with pytest.raises(WrongDrive, match="the drive is away"):
         one.directory("door")
     assert list((tmp_path / "mount").iterdir()) == []
-    assert "the drive is away" in one.sight.problem
+    assert "the drive is away" in one.sight.error
 
 
 def test_a_marker_may_be_one_of_the_values_of_a_drives_own(tmp_path: Path) -> None:

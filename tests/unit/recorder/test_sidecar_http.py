@@ -71,7 +71,7 @@ def test_a_recording_from_start_to_stop(tmp_path: Path) -> None:
 
     async def do(client: Client) -> None:
         begun = await (await client.post("/cameras/door/start")).json()
-        assert (begun["state"], begun["file"], begun["until"]) == ("recording", NAME, None)
+        assert (begun["state"], begun["segment"], begun["until"]) == ("recording", NAME, None)
         again = await client.post("/cameras/door/start")
         assert (again.status, (await again.json())["code"]) == (409, "recording")
         states = {one["name"]: one["state"] for one in (await (await client.get("/cameras")).json())["cameras"]}

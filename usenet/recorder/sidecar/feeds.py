@@ -33,7 +33,7 @@ class CameraFeed:
         status = writing.status if writing else RecorderStatus(None)
         return Report(
             connected=reader.state == "recording",
-            file=status.segment.name if status.segment else "",
+            segment=status.segment.name if status.segment else "",
             held=writing.problem if writing else "",
             problem=reader.last_error if reader.state != "recording" else "",
             codecs=reader.codecs,
@@ -43,11 +43,11 @@ class CameraFeed:
             bytes=reader.bytes,
             frames=reader.frames,
             gaps=reader.gaps,
-            gap_seconds=reader.gap_s,
+            gap_s=reader.gap_s,
             reconnects=reader.reconnects,
             drops=reader.dropped + (writing.bad if writing else 0),
             waiting_bytes=reader.waiting_bytes,
-            durable_lag=status.durable_lag_s,
+            durable_lag_s=status.durable_lag_s,
             reserve_left=status.reserve_left,
         )
 

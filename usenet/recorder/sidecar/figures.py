@@ -34,14 +34,14 @@ def _of_camera(post: Post) -> Iterator[Figure]:
     of, report = {"camera": post.camera.name}, post.report
     asked = post.recording
     yield Figure("asked", "1 where the camera is to be recorded", asked, of)
-    yield Figure("recording", "1 where a segment is being written", asked and bool(report.file), of)
+    yield Figure("recording", "1 where a segment is being written", asked and bool(report.segment), of)
     yield Figure("connected", "1 where the camera answers", asked and report.connected, of)
-    yield Figure("durable_lag_seconds", "What a power cut would cost now", report.durable_lag, of)
+    yield Figure("durable_lag_seconds", "What a power cut would cost now", report.durable_lag_s, of)
     yield Figure("reserve_left_ratio", "What is left of the room for the final tables", report.reserve_left, of)
     yield Figure("bytes_total", "Bytes recorded", report.bytes, of, "counter")
     yield Figure("frames_total", "Pictures recorded", report.frames, of, "counter")
     yield Figure("gaps_total", "Times that nothing was recorded, told in the file", report.gaps, of, "counter")
-    yield Figure("gap_seconds_total", "How long these were together", report.gap_seconds, of, "counter")
+    yield Figure("gap_seconds_total", "How long these were together", report.gap_s, of, "counter")
     yield Figure("reconnects_total", "Times that the camera was connected to anew", report.reconnects, of, "counter")
     yield Figure("waiting_bytes", "Read from the camera and not written yet", report.waiting_bytes, of)
     yield Figure("drops_total", "Samples left out as the drive was too slow", report.drops, of, "counter")
@@ -49,7 +49,7 @@ def _of_camera(post: Post) -> Iterator[Figure]:
 
 def _of_place(keeper: Keeper) -> Iterator[Figure]:
     of, sight = {"directory": str(keeper.place.directory)}, keeper.sight
-    yield Figure("place_ok", "1 where new segments may begin", not sight.problem, of)
+    yield Figure("place_ok", "1 where new segments may begin", not sight.error, of)
     yield Figure("used_bytes", "What the recordings take", sight.used, of)
     yield Figure("free_bytes", "What is free on the drive", sight.free, of)
     yield Figure("drive_bytes", "How large the drive is", sight.total, of)

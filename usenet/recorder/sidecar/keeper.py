@@ -25,9 +25,9 @@ Uploaded = Callable[[Path], bool]
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What the last look at a place found. `problem` is empty where it may be written to."""
+    """What the last look at a place found. `error` is empty where it may be written to."""
 
-    problem: str = ""
+    error: str = ""
     verdict: str = "unknown"
     used: int = 0
     total: int = 0
@@ -112,11 +112,11 @@ class Keeper:
 
     def _see(self, decision: Decision, found: list[Held], gone: int, freed: int) -> None:
         room, old = self._room(), self.sight
-        problem = "" if decision.verdict == "go" else decision.because
-        if problem and not old.problem:
-            log.warning("no new segment begins", extra={"event": "budget", "why": problem})
+        error = "" if decision.verdict == "go" else decision.because
+        if error and not old.error:
+            log.warning("no new segment begins", extra={"event": "budget", "why": error})
         self.sight = Sight(
-            problem=problem,
+            error=error,
             verdict=decision.verdict,
             used=sum(one.bytes for one in found if one.ours) - freed,
             total=room.total,
@@ -129,6 +129,6 @@ class Keeper:
 
     def _problem(self, error: Exception) -> None:
         problem = error.message if isinstance(error, RecorderError) else f"the drive answered: {error}"
-        if problem != self.sight.problem:
+        if problem != self.sight.error:
             log.warning("a place can't be written to", extra={"event": "place", "why": problem})
-        self.sight = replace(self.sight, problem=problem, verdict="away")
+        self.sight = replace(self.sight, error=problem, verdict="away")

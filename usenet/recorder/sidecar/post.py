@@ -29,7 +29,7 @@ class Report:
     """
 
     connected: bool = False
-    file: str = ""
+    segment: str = ""
     held: str = ""
     problem: str = ""
     bytes: int = 0
@@ -39,11 +39,11 @@ class Report:
     width: int = 0
     height: int = 0
     gaps: int = 0
-    gap_seconds: float = 0.0
+    gap_s: float = 0.0
     reconnects: int = 0
     drops: int = 0
     waiting_bytes: int = 0
-    durable_lag: float = 0.0
+    durable_lag_s: float = 0.0
     reserve_left: float = 1.0
 
 
@@ -124,7 +124,7 @@ class Post:
             "title": self.camera.title,
             "state": _state(report) if asked else "idle",
             "connected": asked and report.connected,
-            "file": report.file or None,
+            "segment": report.segment or None,
             "since": inventory.iso_of(self._since) if asked else None,
             "until": inventory.iso_of(self._until) if asked and self._until else None,
             "problem": ((report.held or report.problem) if asked else self._why) or None,
@@ -135,11 +135,11 @@ class Post:
             "width": report.width,
             "height": report.height,
             "gaps": report.gaps,
-            "gap_seconds": round(report.gap_seconds, 3),
+            "gap_s": round(report.gap_s, 3),
             "reconnects": report.reconnects,
             "drops": report.drops,
             "waiting_bytes": report.waiting_bytes,
-            "durable_lag": round(report.durable_lag, 3),
+            "durable_lag_s": round(report.durable_lag_s, 3),
             "reserve_left": round(report.reserve_left, 3),
         }
 
@@ -182,4 +182,4 @@ def _state(report: Report) -> str:
     """recording; held: it may not be written now; away: the camera does not answer; connecting."""
     if report.held:
         return "held"
-    return "recording" if report.file else "away" if report.problem else "connecting"
+    return "recording" if report.segment else "away" if report.problem else "connecting"

@@ -173,11 +173,11 @@ class Station:
         for post in self.posts.values():
             if post.recording and Path(keeper.place.directory) == self._directory(post):
                 log.warning("stopped by the budget", extra={"event": "budget", "camera": post.camera.name})
-                _finish(post, keeper.sight.problem)
+                _finish(post, keeper.sight.error)
 
     def _directory(self, post: Post) -> Path | None:
         """The place that a camera records into now."""
-        name = post.report.file
+        name = post.report.segment
         places = (keeper.place.directory for keeper in self.keepers if name)
         return next((one for one in places if inventory.find(one, post.camera.name, name)), None)
 
