@@ -157,11 +157,32 @@ def test_what_cannot_be_given_up_now_is_given_up_later(tmp_path: Path) -> None:
     run(uploader, clock, 6)
     growing.part.unlink()
     storage.trouble = lambda call: unreachable()
-    run(uploader, clock, 6)
+    storage.calls.clear()
+    run(uploader, clock, 100)
     assert storage.open
+    assert 5 < len(storage.calls) < 9  # less and less often
+    assert uploader.metrics.segments == 0
     storage.trouble = lambda call: None
-    run(uploader, clock, 6)
+    run(uploader, clock, 100)
     assert not storage.open
+    assert uploader.metrics.segments == 0
+
+
+def test_what_is_back_is_uploaded_after_all(tmp_path: Path) -> None:
+    storage, clock = Memory(), Clock()
+    growing = Growing(tmp_path / "cam").grow(300)
+    away = growing.part.with_name("away")
+    uploader = make(tmp_path, storage, clock)
+    run(uploader, clock, 6)
+    growing.part.rename(away)
+    storage.trouble = lambda call: unreachable()
+    run(uploader, clock, 6)
+    away.rename(growing.part)
+    path = growing.finish()
+    storage.trouble = lambda call: None
+    run(uploader, clock, 100)
+    assert storage.objects == {key_of(path, tmp_path, ""): path.read_bytes()}
+    assert storage.calls.count("begin") == 1
 
 
 def test_a_file_that_disappears_in_the_middle_is_no_error(tmp_path: Path) -> None:
@@ -228,6 +249,24 @@ def test_queues_of_one_storage_are_told_together(tmp_path: Path) -> None:
     assert told.lag_s > 0
     assert told.paused_s == 1
     assert "no answer" in told.last_error
+
+
+def test_a_fault_of_the_program_ends_no_queue(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    storage, done, faults = Memory(), threading.Event(), iter(range(3))
+
+    def trouble(call: str) -> None:
+        if next(faults, None) is not None:
+            raise ZeroDivisionError
+        if call == "complete done":
+            done.set()
+
+    storage.trouble = trouble
+    finished(tmp_path / "cam", 300)
+    uploads = Uploads([Uploader(tmp_path, storage, part_size=128)], rest=0.001)
+    uploads.start()
+    assert done.wait(60)
+    uploads.stop(60)
+    assert sum("a fault of the program" in record.message for record in caplog.records) == 3
 
 
 # Any interleaving.

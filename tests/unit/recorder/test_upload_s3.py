@@ -124,6 +124,7 @@ TROUBLES = {
     "500": lambda m, u: Trouble(status=500, code="InternalError") if is_part(m, u) else None,
     "500 at completion": lambda m, u: Trouble(status=500, code="InternalError") if is_completion(m, u) else None,
     "slow down": lambda m, u: Trouble(status=503, code="SlowDown") if is_part(m, u) else None,
+    "the storage waited too long": lambda m, u: Trouble(status=400, code="RequestTimeout") if is_part(m, u) else None,
     "slow down at once": lambda m, u: Trouble(status=503, code="SlowDown"),
     "403": lambda m, u: Trouble(status=403, code="AccessDenied") if is_part(m, u) else None,
     "bad gateway, no XML": lambda m, u: Trouble(status=502) if m == "HEAD" else None,

@@ -12,7 +12,7 @@ import pytest
 from usenet.recorder.errors import RecorderError, Unreachable
 from usenet.recorder.upload.layout import journal_of
 from usenet.recorder.upload.storage import Found, Refused, Taken, Wrong
-from usenet.recorder.upload.transfer import Outcome, Transfer, clear
+from usenet.recorder.upload.transfer import Clearing, Outcome, Transfer
 from usenet.recorder.upload.uploader import is_uploaded
 
 from .uploads.memory import Counting, Disk, Memory, unreachable
@@ -325,10 +325,10 @@ def test_clear_gives_up_what_the_journal_says_is_ours_and_nothing_else(tmp_path:
     storage, growing = Memory(), Growing(tmp_path).grow(1000)
     others = storage.begin(KEY)
     run(growing.path, storage)
-    clear(Disk(), storage, growing.path)
+    Clearing(Disk(), storage, growing.path).step()
     assert len(storage.open) == 2  # it is still there: nothing was done
     growing.part.unlink()
-    clear(Disk(), storage, growing.path)
+    Clearing(Disk(), storage, growing.path).step()
     assert list(storage.open) == [others]
     assert not journal_of(growing.path, "memory").exists()
 
@@ -338,7 +338,7 @@ def test_clear_leaves_what_is_uploaded(tmp_path: Path) -> None:
     run(path, storage)
     path.unlink()
     storage.calls.clear()
-    clear(Disk(), storage, path)
+    Clearing(Disk(), storage, path).step()
     assert storage.calls == []
     assert KEY in storage.objects
 

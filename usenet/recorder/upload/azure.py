@@ -28,7 +28,7 @@ from .storage import Found, Gone, Part, Sums, Wrong, failure
 
 VERSION = "2021-08-06"
 _WRONG = {"Md5Mismatch", "InvalidBlockList", "InvalidBlockId", "InvalidOperation"}  # the last is Azurite's for MD5
-_THERE = {"BlobAlreadyExists", "ConditionNotMet", "UnexpectedStatus"}
+_THERE = {"BlobAlreadyExists", "ConditionNotMet"}
 _BLOCK = re.compile(r"<Block>\s*<Name>([^<]+)</Name>\s*<Size>(\d+)</Size>\s*</Block>")
 _SIGNED = ("content-encoding", "content-language", "content-length", "content-md5", "content-type", "date")
 _SIGNED_IF = ("if-modified-since", "if-match", "if-none-match", "if-unmodified-since", "range")

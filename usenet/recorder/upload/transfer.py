@@ -27,6 +27,7 @@ class Outcome(Enum):
     MORE = "there is more to do at once"
     WAIT = "nothing can be sent before more is recorded"
     DONE = "the storage has it, checked"
+    CLEARED = "the segment is gone, and so is what was begun of its upload"
 
 
 class Transfer:
@@ -192,14 +193,24 @@ class Transfer:
         return Wrong(f"{self._storage.name}: {key}: size or checksum there are not those of {self._path}")
 
 
-def clear(io: IO, storage: Storage, path: Path) -> None:
-    """The segment is gone: give up what was begun of its upload, known by its journal alone; then its journal."""
-    journal_path = journal_of(path, storage.name)
-    # In this order: a segment that is just being finished is always seen under one of its names.
-    if io.exists(f"{path}{LIVE}") or io.exists(str(path)) or not io.exists(str(journal_path)):
-        return
-    with Journal(journal_path, io) as journal:
-        state = journal.state
-        if state.upload and not state.verified:
-            storage.abort(state.key, state.upload)
-        io.unlink(str(journal_path))
+class Clearing:
+    """A segment is gone: what was begun of its upload, known by its journal alone, is given up, then the journal."""
+
+    sent_bytes = sent_parts = 0
+
+    def __init__(self, io: IO, storage: Storage, path: Path) -> None:
+        self._io, self._storage, self._path = io, storage, path
+
+    def step(self) -> Outcome:
+        """All of it at once; nothing if the segment is there after all."""
+        written = journal_of(self._path, self._storage.name)
+        # In this order: a segment that is just being finished is always seen under one of its names.
+        there = self._io.exists(f"{self._path}{LIVE}") or self._io.exists(str(self._path))
+        if there or not self._io.exists(str(written)):
+            return Outcome.CLEARED
+        with Journal(written, self._io) as journal:
+            state = journal.state
+            if state.upload and not state.verified:
+                self._storage.abort(state.key, state.upload)
+            self._io.unlink(str(written))
+        return Outcome.CLEARED

@@ -19,7 +19,7 @@ from .journal import Stamp, peek
 from .layout import journal_of, key_of, look, storage_name
 from .pace import Patience
 from .storage import Refused, Storage, Wrong
-from .transfer import Outcome, Transfer, clear
+from .transfer import Clearing, Outcome, Transfer
 
 log = logging.getLogger("usenet.recorder.upload")
 
@@ -53,9 +53,9 @@ class Metrics:
 
 @dataclass
 class _Job:
-    """A segment that is not uploaded yet, and when it may be tried again."""
+    """A segment that is not uploaded yet, or gone before it was, and when it may be tried again."""
 
-    transfer: Transfer
+    work: Transfer | Clearing
     patience: Patience
     not_before: float = float("-inf")
 
@@ -105,9 +105,9 @@ class Uploader:
 
     def _try(self, path: Path, job: _Job) -> bool:
         """One step of one segment; False if it has nothing to do now, so that the next may be asked."""
-        sent = (job.transfer.sent_bytes, job.transfer.sent_parts)
+        sent = (job.work.sent_bytes, job.work.sent_parts)
         try:
-            outcome = job.transfer.step()
+            outcome = job.work.step()
         except FileNotFoundError:
             del self._found.jobs[path]  # removed, or renamed, meanwhile: the next look will tell
             return False
@@ -117,8 +117,9 @@ class Uploader:
         self._patience.worked()
         job.patience.worked()
         self._count(job, sent)
-        if outcome is Outcome.DONE:
+        if outcome in (Outcome.DONE, Outcome.CLEARED):
             del self._found.jobs[path]
+        if outcome is Outcome.DONE:
             self._found.done.add(path)
             self.metrics = replace(self.metrics, segments=self.metrics.segments + 1)
         return outcome is not Outcome.WAIT
@@ -137,32 +138,31 @@ class Uploader:
     def _count(self, job: _Job, before: tuple[int, int]) -> None:
         self.metrics = replace(
             self.metrics,
-            bytes_sent=self.metrics.bytes_sent + job.transfer.sent_bytes - before[0],
-            parts_sent=self.metrics.parts_sent + job.transfer.sent_parts - before[1],
+            bytes_sent=self.metrics.bytes_sent + job.work.sent_bytes - before[0],
+            parts_sent=self.metrics.parts_sent + job.work.sent_parts - before[1],
         )
 
     def _look(self, now: float) -> None:
-        """See what is there now; give up what belongs to segments that are gone."""
-        seen = look(self._root, self._storage.name)
+        """See what is there now, and what is gone before its upload was complete."""
+        seen, found = look(self._root, self._storage.name), self._found
         there = seen.finished | seen.live
-        self._found.looked, self._found.finished = now, seen.finished
-        self._found.done &= there
-        self._found.jobs = {path: job for path, job in self._found.jobs.items() if path in there}
-        for path in there - self._found.done - self._found.jobs.keys():
+        gone = seen.journals - there
+        found.looked, found.finished = now, seen.finished
+        found.done &= there
+        found.jobs = {
+            path: job for path, job in found.jobs.items() if path in (there if isinstance(job.work, Transfer) else gone)
+        }
+        for path in there - found.done - found.jobs.keys():
             if path in seen.finished and _verified(path, self._storage.name, self._io):
-                self._found.done.add(path)
+                found.done.add(path)
             else:
                 key = key_of(path, self._root, self._prefix)
-                transfer = Transfer(self._io, self._storage, path, key, self._part_size)
-                self._found.jobs[path] = _Job(transfer, self._times.patience())
-        for path in seen.journals - there:
-            self._clear(path)
+                self._add(path, Transfer(self._io, self._storage, path, key, self._part_size))
+        for path in gone - found.jobs.keys():
+            self._add(path, Clearing(self._io, self._storage, path))
 
-    def _clear(self, path: Path) -> None:
-        try:
-            clear(self._io, self._storage, path)
-        except (RecorderError, OSError) as error:
-            log.warning("%s: what was begun at %s is still there: %s", path.name, self._storage.name, error)
+    def _add(self, path: Path, work: Transfer | Clearing) -> None:
+        self._found.jobs[path] = _Job(work, self._times.patience())
 
     def _measure(self) -> None:
         waiting = self._found.finished & self._found.jobs.keys()
@@ -213,8 +213,8 @@ def _together(all_of: list[Metrics]) -> Metrics:
 class Uploads:
     """Several queues, each with a thread of its own: a storage that is slow or full holds up no other."""
 
-    def __init__(self, uploaders: list[Uploader]) -> None:
-        self._uploaders = uploaders
+    def __init__(self, uploaders: list[Uploader], rest: float = 5.0) -> None:
+        self._uploaders, self._rest = uploaders, rest
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -246,5 +246,5 @@ class Uploads:
                 wait = uploader.step()
             except Exception:
                 log.exception("upload to %s: a fault of the program; going on", uploader.metrics.storage)
-                wait = 5.0
+                wait = self._rest
             self._stop.wait(wait)
