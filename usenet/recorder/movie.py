@@ -122,7 +122,8 @@ def final_moov(init: Buffer, tables: Sequence[Table], *, shift: int = 0, gaps: S
 def _finished(init: Buffer, start: int, end: int, table: Table, rate: float, shift: int) -> tuple[bytes, int]:
     """One trak, and its length in the movie's timescale.
 
-    The edit list says when pictures that are decoded early are shown, or players would cut off the last ones.
+    Where pictures are decoded before others that are shown earlier, the edit list says from when to when they are
+    shown: without it GStreamer cuts off the last ones.
     """
     before, length = round((table.first + table.lead) * rate), round(table.presented * rate)
     parts = []

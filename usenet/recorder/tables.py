@@ -12,7 +12,7 @@ from .boxes.box import Buffer, full
 from .fragment import ALL_SYNC, FIRST_SYNC, SOME_SYNC, Run
 
 _u32 = struct.Struct(">I")
-_REORDERED = 32  # a picture is shown before or after fewer others than this in the order of decoding
+_REORDERED = 32  # a picture is shown after fewer others than this in the order of decoding
 
 
 class Table:
@@ -31,20 +31,14 @@ class Table:
         self._all_sync = True
         self._last = 0  # decode time of the last sample
         self._tail = 0  # how long it lasts
-        self._head_runs: list[Run] = []
+        self.lead = 0  # ticks from the first sample's decode time to when it is shown
         self._tail_runs: deque[Run] = deque(maxlen=_REORDERED)
 
     @property
-    def lead(self) -> int:
-        """From the first sample's decode time to when the first picture is shown, in ticks."""
-        return max(0, min((min(_shown(run)) for run in self._head_runs), default=self.first) - self.first)
-
-    @property
     def presented(self) -> int:
-        """From when the first picture is shown to the end of the last one, in ticks."""
-        if not self.samples:
-            return 0
-        return max(max(_shown(run)) for run in self._tail_runs) + self._tail - self.first - self.lead
+        """From when the first sample is shown to the end of the last one that is shown, in ticks."""
+        ends = (max(_shown(run)) + self._tail for run in self._tail_runs)
+        return max(max(ends, default=self.first) - self.first - self.lead, 0)
 
     @property
     def duration(self) -> int:
@@ -57,10 +51,10 @@ class Table:
 
     def add(self, off: int, run: Run) -> None:
         """A run whose bytes begin at `off`. Its first decode time is later than that of the last sample before it."""
+        if not self.samples:
+            self.lead = max(0, _shown(run)[0] - run.base)
         self._add_times(run)
         self._tail_runs.append(run)
-        if len(self._head_runs) < _REORDERED:
-            self._head_runs.append(run)
         self._sizes.append(run.sizes)
         self._counts.append(run.samples)
         self._offsets.append(off)
