@@ -1,0 +1,265 @@
+"""Truth of content: every byte and every time that goes in comes out, live, finished and after a crash."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import pytest
+from pymediainfo import MediaInfo
+
+from tests.integration.recorder_films.making import (
+    FILMS,
+    LANGUAGES,
+    SLOW_FILMS,
+    SOUNDS,
+    UNCODED,
+    Row,
+    Stream,
+    film,
+    row,
+    samples,
+    shelf,
+)
+from tests.integration.recorder_films.reading import (
+    by_ffprobe,
+    by_gstreamer,
+    by_id,
+    by_mediainfo,
+    by_mkvmerge,
+    by_pyav,
+    decoded,
+    ffprobe,
+)
+from tests.waiting import wait
+from usenet.recorder.boxes import entries, text
+from usenet.recorder.policy import Flush
+from usenet.recorder.recorder import Recorder, Rotate
+from usenet.recorder.recover import recover
+from usenet.recorder.tracks import Movie, Sample, Track
+
+BORN = 1_795_282_949_250_000_000  # 2026-11-21T17:42:29.25Z
+FLUSH = Flush("time", 200, 100)
+MOVIE = Movie(title="Gate, north", location="+48.1371+011.5754/", tags=(("camera", "north"), ("site", "Zürich")))
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What was given to a recorder, and the files that came of it."""
+
+    streams: tuple[Stream, ...]
+    offered: int  # samples, from the first key frame on
+    live: Path
+    sealed: Path
+    recovered: Path
+    without_index: Path
+
+
+def record(tracks: Sequence[Track], given: Sequence[Sample], folder: Path, movie: Movie = MOVIE) -> Recording:
+    """Records, and copies what lies there while it does: once all of it is durable, and before it is finished."""
+    clock = iter(range(BORN, BORN + 10**15, 10**6))
+    started: list[Path] = []
+    recorder = Recorder(folder, tracks, movie=movie, flush=FLUSH, clock=lambda: next(clock), on_started=started.append)
+    streams = {track.id: Stream(track) for track in tracks}
+    main = next((track.id for track in tracks if track.kind == "video"), tracks[0].id)
+    offered = len(given) - next(at for at, sample in enumerate(given) if sample.track == main and sample.sync)
+    for sample in given:
+        before = recorder.status.samples
+        recorder.write(sample)
+        if recorder.status.samples > before:
+            streams[sample.track].add(sample)
+    wait(lambda: recorder.status.durable_lag_s == 0)
+    (name,) = started
+    for crash in ("crash", "bare"):
+        (folder / crash).mkdir()
+        for end in (".part", ".index", ".commit"):
+            shutil.copy(f"{name}{end}", folder / crash)
+    live = Path(shutil.copy(f"{name}.part", folder / "live.mp4"))
+    (sealed,) = recorder.close()
+    (folder / "bare" / f"{name.name}.index").unlink()
+    (folder / "bare" / f"{name.name}.commit").unlink()
+    reports = [recover(folder / crash / name.name) for crash in ("crash", "bare")]
+    assert [report.state for report in reports] == ["finished", "finished"], reports
+    assert [report.index_used for report in reports] == [True, False]
+    return Recording(
+        tuple(streams.values()), offered, live, sealed, *(report.final for report in reports if report.final)
+    )
+
+
+@functools.cache
+def recording(name: str) -> Recording:
+    source = film(name)
+    folder = shelf() / f"{source.stem}-recorded"
+    folder.mkdir()
+    return record(*samples(source), folder)
+
+
+def moved(streams: Sequence[Stream], found: Sequence[Sequence[Row]]) -> list[list[Row]]:
+    """What was given, its times moved so that the first stream begins as it was found."""
+    first = streams[0]
+    by = (found[0][0].dts - first.rows[0].dts) / first.track.timescale
+    return [
+        [Row(row.dts + shift, row.pts + shift, row.key, row.size, row.sha) for row in stream.rows]
+        for stream in streams
+        for shift in [round(by * stream.track.timescale)]
+    ]
+
+
+ALL = [*FILMS, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_FILMS)]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_sample_comes_out_as_it_went_in_at_its_time(name: str) -> None:
+    made = recording(name)
+    assert sum(len(stream.rows) for stream in made.streams) == made.offered > 0
+    for path in (made.live, made.sealed, made.recovered, made.without_index):
+        for read in (by_pyav, by_ffprobe):
+            found = read(path)
+            assert found == moved(made.streams, found), (path, read)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_recovery_makes_the_very_file_that_finishing_would_have_made(name: str) -> None:
+    made = recording(name)
+    sealed = made.sealed.read_bytes()
+    assert made.recovered.read_bytes() == sealed
+    assert made.without_index.read_bytes() == sealed
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_is_seen_and_heard_is_what_was_filmed(name: str) -> None:
+    made = recording(name)
+    for kind in ["v"] * any(stream.track.kind == "video" for stream in made.streams) + ["a"] * (name in UNCODED):
+        filmed = decoded(film(name), kind)
+        assert decoded(made.sealed, kind) == filmed
+        assert decoded(made.live, kind) == filmed
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_gstreamer_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
+    made = recording(name)
+    kinds = [stream.track.kind for stream in made.streams]
+    given = [hashlib.sha256(stream.whole).hexdigest() for stream in made.streams]
+    for path in (made.live, made.sealed):
+        assert by_gstreamer(path, kinds, tmp_path) == given, path
+
+
+# sample entry → what mkvmerge and MediaInfo call it; mkvmerge has no name for G.711
+NAMES = {
+    b"avc1": ("AVC/H.264/MPEG-4p10", "AVC"),
+    b"hvc1": ("HEVC/H.265/MPEG-H", "HEVC"),
+    b"av01": ("AV1", "AV1"),
+    b"vp09": ("VP9", "VP9"),
+    b"mp4a": ("AAC", "AAC"),
+    b"Opus": ("Opus", "Opus"),
+    b"sowt": ("PCM", "PCM"),
+    b"twos": ("PCM", "PCM"),
+    b"lpcm": ("PCM", "PCM"),
+    b"alaw": ('0x616c6177 "alaw"', "ADPCM"),
+    b"ulaw": ('0x756c6177 "ulaw"', "ADPCM"),
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_mkvmerge_and_mediainfo_know_what_is_in_it(name: str) -> None:
+    made = recording(name)
+    tracks = [stream.track for stream in made.streams]
+    names = [NAMES[track.entry[4:8]] for track in tracks]
+    for path in (made.live, made.sealed):
+        found = by_mkvmerge(path)["tracks"]
+        assert [each["codec"] for each in found] == [matroska for matroska, _ in names]
+        sizes = [each["properties"].get("pixel_dimensions", "0x0") for each in found]
+        assert sizes == [f"{track.width}x{track.height}" for track in tracks]
+        _, *told = by_mediainfo(path)
+        assert [each["format"] for each in told] == [mediainfo for _, mediainfo in names]
+        assert [each.get("width", 0) for each in told] == [track.width for track in tracks]
+
+
+def test_languages_and_forms_of_sound_are_named_by_all() -> None:
+    made = recording("all kinds of sound, each in its language")
+    for path in (made.live, made.sealed):
+        streams = ffprobe(path, "-show_streams")["streams"][1:]
+        assert [each["codec_name"] for each in streams] == [*SOUNDS, "pcm_alaw", "pcm_mulaw"]
+        assert [each["tags"]["language"] for each in streams] == list(LANGUAGES)
+        assert {(each["channels"], each["sample_rate"]) for each in streams[:8]} == {(2, "48000")}
+        _, _, *told = by_mediainfo(path)
+        assert [each["language"] for each in told] == ["de", "en", "fr", "ja", "it", "es", "pl", "da", "fi", "pt"]
+        assert [each["bit_depth"] for each in told[:8]] == [16, 16, 24, 24, 32, 32, 32, 32]
+
+
+def test_subtitles_and_metadata_come_out_beside_the_pictures(tmp_path: Path) -> None:
+    (pictures,), shots = samples(film("120 pictures a second"))
+    tracks = [
+        pictures,
+        entries.track(2, "mov_text", timescale=1000, language="ger"),
+        entries.track(3, "webvtt", timescale=1000, extradata=b"WEBVTT\n\nSTYLE\n::cue {color: red}", language="eng"),
+        entries.track(4, "mett", timescale=1000, extradata=b"application/json"),
+        entries.track(5, "klv", timescale=1000),
+    ]
+    given = []
+    for at, shot in enumerate(shots):
+        given.append(shot)
+        if at % 60 == 5 and shot.dts is not None:
+            now = shot.dts * 1000 // pictures.timescale
+            given += [
+                Sample(2, text.tx3g_cue(f"Grüße {at}"), now, now),
+                Sample(2, text.tx3g_cue(""), now + 200, now + 200),
+            ]
+            given += [Sample(3, text.wvtt_cue(b"%d" % at), now, now), Sample(3, text.NO_CUE, now + 200, now + 200)]
+            given += [
+                Sample(4, b'{"cars": %d}' % at, now, now),
+                Sample(5, bytes.fromhex("060e2b34") + b"%d" % at, now, now),
+            ]
+    made = record(tracks, given, tmp_path)
+    assert [len(stream.rows) for stream in made.streams] == [240, 8, 8, 4, 4]
+    whole = [hashlib.sha256(stream.whole).hexdigest() for stream in made.streams]
+    kinds = ["video", "subtitle", "subtitle", "meta", "meta"]
+    for path in (made.live, made.sealed, made.recovered, made.without_index):
+        for read in (by_pyav, by_ffprobe):
+            found = read(path)
+            assert found == moved(made.streams, found), (path, read)
+        assert by_gstreamer(path, kinds, tmp_path)[3:] == whole[3:], "GStreamer takes cues out of their samples"
+    with av.open(str(made.sealed)) as container:
+        shown = [line.ass for packet in container.demux(subtitles=0) for line in packet.decode()]
+    assert [line.decode().split(",")[-1] for line in shown if line] == [f"Grüße {at}" for at in (5, 65, 125, 185)]
+    known = [each.get("format") for each in MediaInfo.parse(made.sealed).to_data()["tracks"][2:]]
+    assert known == ["Timed Text", "wvtt", "mett", "urim"]
+
+
+def test_what_the_file_tells_of_itself_outlives_the_crash() -> None:
+    made = recording("h264 with b-frames, sound 0.7 s late")
+    for path in (made.live, made.sealed, made.recovered, made.without_index):
+        said = ffprobe(path, "-show_format", "-show_streams")
+        tags = said["format"]["tags"]
+        assert (tags["title"], tags["location"]) == ("Gate, north", "+48.1371+011.5754/")
+        assert (tags["camera"], tags["site"]) == ("north", "Zürich")
+        assert tags["creation_time"] == "2026-11-21T17:42:29.000000Z"
+        assert [each["tags"]["language"] for each in said["streams"]] == ["und", "ger"]
+        whole = by_mediainfo(path)[0]
+        assert (whole["title"], whole["xyz"], whole["camera"]) == ("Gate, north", "+48.1371+011.5754/", "north")
+        assert whole["encoded_date"] == "2026-11-21 17:42:29 UTC"
+
+
+@pytest.mark.parametrize(
+    "name", ["hevc of 10 bits with open groups, opus", "h264 in annex b, aac in adts", "vp9, opus"]
+)
+def test_segments_together_hold_every_sample(name: str, tmp_path: Path) -> None:
+    tracks, given = samples(film(name))
+    recorder = Recorder(tmp_path, tracks, flush=FLUSH, rotate=Rotate(seconds=0.4))
+    for sample in given:
+        recorder.write(sample)
+    taken = recorder.status.samples
+    finished = recorder.close()
+    assert len(finished) >= 2
+    read = [by_id(path) for path in finished]
+    assert all(each[tracks[0].id][0].key for each in read)
+    for track in tracks:
+        whole = [row(0, 0, True, sample.data).sha for sample in given if sample.track == track.id]
+        found = [each.sha for rows in read for each in rows.get(track.id, [])]
+        assert found == whole[len(whole) - len(found) :]
+    assert sum(len(rows) for each in read for rows in each.values()) == taken
