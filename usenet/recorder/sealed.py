@@ -59,4 +59,4 @@ def true(io: IO, part: int, told: Head, found: Survey, at: int) -> bool:
         flip, moov = told.flip, moov + head.mdat_header(io.size(part) - at - len(moov))
     else:
         flip = head.tail_flip(at)
-    return io.pread(part, len(moov), at) == moov and io.pread(part, len(flip), FLIP) == flip
+    return io.pread(part, len(moov), at) == moov and io.pread(part, FLIP + len(flip), 0) == FTYP + flip
