@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +32,10 @@ def recorder(now: Round) -> Iterator[Figure]:
     made = material.make(folder)
     for name, part in _parts(now, made).items():
         load, began = os.getloadavg()[0], time.monotonic()
-        yield from part()
+        try:
+            yield from part()
+        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+            print(f"left out: recorder, {name}: {error}")
         print(f"  {name}: {time.monotonic() - began:.0f} s, load {load:.2f} before it", file=sys.stderr)
 
 

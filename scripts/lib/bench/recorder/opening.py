@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -100,8 +101,10 @@ class _Server(ThreadingHTTPServer):
     def address(self, name: str) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/{list(self.offered).index(name)}"
 
-    def handle_error(self, *_: object) -> None:
-        """A player that has seen enough hangs up."""
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A player that has seen enough hangs up: that is no error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
