@@ -21,6 +21,7 @@ from .fragment import Chunk, Run
 from .head import MDAT, Head, mdat_header
 from .io import IO, Files
 from .movie import FTYP, final_moov, track_ids
+from .offsets import moved
 from .scan import hop, read_head
 from .tables import Table
 
@@ -107,11 +108,10 @@ class LiveFile:
             return VirtualFile(size, etag, self._seq, front, self._head.data_start, self._io, self._part)
 
     def _front(self, head: Head) -> bytes:
-        """ftyp, moov and the header of the mdat that everything else lies in. The moov's length is known at once."""
-        tables, init = list(self._tables.values()), FTYP + head.init
-        length = len(FTYP) + len(final_moov(init, tables)) + MDAT
-        moov = final_moov(init, tables, shift=length - head.data_start)
-        return FTYP + moov + mdat_header(MDAT + self._end - head.data_start)
+        """ftyp, moov and the header of the mdat that everything else lies in."""
+        moov = final_moov(FTYP + head.init, list(self._tables.values()))
+        length = len(FTYP) + len(moov) + MDAT
+        return FTYP + moved(moov, length - head.data_start) + mdat_header(MDAT + self._end - head.data_start)
 
     def _open_index(self) -> None:
         """The index, if it is there and is that of this part."""

@@ -17,6 +17,7 @@ from usenet.recorder.errors import Busy, Damaged, Full, RecorderError
 from usenet.recorder.export import Exported, export
 from usenet.recorder.io import Files
 from usenet.recorder.reader import read
+from usenet.recorder.verify import verify
 
 S = 10**9
 
@@ -235,6 +236,24 @@ def test_settings_that_change_are_kept_both(tmp_path: Path) -> None:
     tail = export([one, other], tmp_path / "tail.mp4", start_ns=START + 4 * S)
     assert len(read(tail.path).tracks[0].entries) == 1
     assert pictures(tail.path)[-1] == pictures(big)[-1]
+
+
+@pytest.mark.parametrize("ways", [("plain", "b-frames"), ("b-frames", "plain"), ("plain", "b-frames", "plain")])
+def test_sources_that_decode_ahead_by_different_times(tmp_path: Path, ways: tuple[str, ...]) -> None:
+    """B-frames are decoded up to three pictures before they are shown: decoding still never runs back."""
+    done = export([film(way) for way in ways], tmp_path / "out.mp4")
+    with av.open(done.path) as file:
+        shown = [float(frame.time or 0) for frame in file.decode(video=0)]
+    assert shown == pytest.approx([number / 30 for number in range(180 * len(ways))], abs=1e-4)
+    assert verify(done.path).ok
+
+
+def test_key_frames_stay_what_they_are(tmp_path: Path) -> None:
+    """A source in which every picture is one, and behind it one with few."""
+    intra = film("plain", "-g", "1")
+    done = export([intra, film()], tmp_path / "out.mp4")
+    marks = [each.sync for each in read(done.path).tracks[0]]
+    assert marks == [True] * 180 + [number % 30 == 0 for number in range(180)]
 
 
 def test_another_codec_is_another_file(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from ..errors import Busy, Damaged, Full, RecorderError
 from ..head import MDAT, mdat_header
 from ..io import IO, Files
 from ..movie import FTYP
+from ..offsets import moved
 from ..reader import Source
 from .footage import Footage, opened, when
 from .join import Join, fill, lay
@@ -134,8 +135,9 @@ def _claim(io: IO, rough: str) -> int:
 
 def _fill(io: IO, handle: int, found: Join) -> int:
     payload = _place(found)
-    front = len(FTYP) + len(_moov(found, 0)) + MDAT
-    io.pwrite(handle, FTYP + _moov(found, front) + mdat_header(MDAT + payload), 0)
+    told = _moov(found)
+    front = len(FTYP) + len(told) + MDAT
+    io.pwrite(handle, FTYP + moved(told, front) + mdat_header(MDAT + payload), 0)
     at = front
     for number, cut in enumerate(found.cuts):
         for block in _blocks(cut.footage, found, number):
@@ -144,13 +146,13 @@ def _fill(io: IO, handle: int, found: Join) -> int:
     return at
 
 
-def _moov(found: Join, shift: int) -> bytes:
+def _moov(found: Join) -> bytes:
     first = found.cuts[0]
     begin = first.footage.utc(first.begin) if first.footage.zero_ns else 0
     gaps = [{"at_ms": round(at * 1000), "ms": round(length * 1000)} for at, length in found.gaps]
     told = json.dumps(gaps).encode() if gaps else b""
     source = Source(first.footage.fetch, first.footage.movie.size)
-    return moov(source, first.footage.movie.moov, found.outs, Whole(found.scale, begin, told), shift)
+    return moov(source, first.footage.movie.moov, found.outs, Whole(found.scale, begin, told))
 
 
 def _place(found: Join) -> int:

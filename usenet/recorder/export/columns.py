@@ -106,8 +106,8 @@ class Columns:
         self._counts.append(piece.samples)
         self._entries.append(entries[piece.entry] + 1)
 
-    def tables(self, shift: int) -> list[bytes]:
-        """What stands behind stsd; `shift` is added to every offset."""
+    def tables(self) -> list[bytes]:
+        """What stands behind stsd."""
         times = [list(each) for each in self._times]
         _extend(times, 1, min(self._tail, _LONGEST))
         out = [full(b"stts", 0, 0, _pairs(times))]
@@ -119,8 +119,8 @@ class Columns:
         rows = [struct.pack(">III", at, *row) for at, row in self._chunks()]
         out.append(full(b"stsc", 0, 0, struct.pack(">I", len(rows)), *rows))
         out.append(full(b"stsz", 0, 0, struct.pack(">II", 0, self.count), _big(self._sizes)))
-        offsets = array("Q", (each + shift for each in self._offsets))
-        out.append(full(b"co64", 0, 0, struct.pack(">I", len(offsets)), swapped(offsets).tobytes()))
+        offsets = swapped(array("Q", self._offsets)).tobytes()
+        out.append(full(b"co64", 0, 0, struct.pack(">I", len(self._offsets)), offsets))
         return out
 
     def _chunks(self) -> Iterator[tuple[int, tuple[int, int]]]:

@@ -35,9 +35,9 @@ class Whole(NamedTuple):
     gaps: bytes
 
 
-def moov(source: Source, first: Box, tracks: Sequence[Out], whole: Whole, shift: int) -> bytes:
-    """`source`, `first`: the moov of the first file of the join, whose tags are kept."""
-    made = [_trak(each, whole.scale, shift) for each in tracks]
+def moov(source: Source, first: Box, tracks: Sequence[Out], whole: Whole) -> bytes:
+    """`source`, `first`: the moov of the first file, whose tags are kept. Offsets count from the first sample."""
+    made = [_trak(each, whole.scale) for each in tracks]
     kept, mvhd = [], b""
     for found in source.boxes(first.body, first.end):
         if found.kind == b"mvhd":
@@ -57,7 +57,7 @@ def _mvhd(body: bytes, whole: Whole, duration: int, following: int) -> bytes:
     return full(b"mvhd", 1, 0, times, rest[:-4], struct.pack(">I", following))
 
 
-def _trak(out: Out, scale: int, shift: int) -> tuple[bytes, int]:
+def _trak(out: Out, scale: int) -> tuple[bytes, int]:
     """The trak, and when it ends in the movie's ticks."""
     pause, length = (
         round(ticks * scale / out.head.timescale) for ticks in (max(0, out.first), out.shown - max(0, out.first))
@@ -68,7 +68,7 @@ def _trak(out: Out, scale: int, shift: int) -> tuple[bytes, int]:
             parts.append(_tkhd(out.source.body(each), out.id, pause + length))
             parts.append(_edits(out, pause, length))
         elif each.kind == b"mdia":
-            parts.append(box(b"mdia", *_mdia(out, each, shift)))
+            parts.append(box(b"mdia", *_mdia(out, each)))
         elif each.kind == b"udta":
             parts.append(out.source.read(each.start, each.end - each.start))
     return box(b"trak", *parts), pause + length
@@ -89,7 +89,7 @@ def _edits(out: Out, pause: int, length: int) -> bytes:
     return box(b"edts", full(b"elst", 1, 0, struct.pack(">I", len(rows)), *rows))
 
 
-def _mdia(out: Out, mdia: Box, shift: int) -> Iterator[bytes]:
+def _mdia(out: Out, mdia: Box) -> Iterator[bytes]:
     for each in out.source.boxes(mdia.body, mdia.end):
         if each.kind == b"mdhd":
             body = out.source.body(each)
@@ -97,15 +97,15 @@ def _mdia(out: Out, mdia: Box, shift: int) -> Iterator[bytes]:
             times = struct.pack(">IQ", out.head.timescale, out.columns.end - out.columns.start)
             yield box(b"mdhd", b"\1\0\0\0", created, times, rest)
         elif each.kind == b"minf":
-            yield box(b"minf", *_minf(out, each, shift))
+            yield box(b"minf", *_minf(out, each))
         else:
             yield out.source.read(each.start, each.end - each.start)
 
 
-def _minf(out: Out, minf: Box, shift: int) -> Iterator[bytes]:
+def _minf(out: Out, minf: Box) -> Iterator[bytes]:
     for each in out.source.boxes(minf.body, minf.end):
         if each.kind == b"stbl":
             stsd = full(b"stsd", 0, 0, struct.pack(">I", len(out.entries)), *out.entries)
-            yield box(b"stbl", stsd, *out.columns.tables(shift))
+            yield box(b"stbl", stsd, *out.columns.tables())
         else:
             yield out.source.read(each.start, each.end - each.start)
