@@ -22,6 +22,7 @@ from usenet.recorder.sidecar.recovery import Recovery
 from usenet.recorder.sidecar.station import Station
 from usenet.recorder.sidecar.wishes import Budget, Camera, Config, Place, Recovering
 from usenet.recorder.tracks import Sample
+from usenet.recorder.upload.uploader import Uploads
 
 TOKEN = "a token of a test, long enough"
 NOON = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
@@ -92,7 +93,7 @@ def station(
     keeper = Keeper(place, config.budget, lambda _: False)
     recovery = Recovery((place,), Recovering(), frozenset)
     posts = {name: Post(camera, opened) for name, camera in cameras.items()}
-    return Station(config, posts, (keeper,), recovery, fsync_p99_ms=lambda: 1.5)
+    return Station(config, posts, (keeper,), recovery, uploads=Uploads([]), fsync_p99_ms=lambda: 1.5)
 
 
 def asked(of: Station, do: Callable[[TestClient[Any, Any]], Awaitable[None]], *, ready: bool = True) -> None:

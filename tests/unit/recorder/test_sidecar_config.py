@@ -24,6 +24,7 @@ grace_seconds: 12.5
 log: text
 recovery: {policy: align, seconds: 3}
 budget: {max_bytes: 500G, max_percent: 90, min_free: 1G, policy: evict, uploaded_first: true}
+upload: {prefix: home, storages: {offsite: {bucket: cctv, credentials: keys, rate: 2M, endpoint: "http://s3/"}}}
 cameras:
   front-door: {url: "rtsp://camera/one"}
   garden:
@@ -58,6 +59,9 @@ def test_the_whole_of_it(tmp_path: Path) -> None:
     assert (found.recovering.policy, found.recovering.seconds) == ("align", 3)
     assert (found.budget.max_bytes, found.budget.min_free) == (500 << 30, 1 << 30)
     assert found.budget.uploaded_first
+    (target,) = found.uploading.targets
+    assert (found.uploading.prefix, target.name, target.kind, target.bucket) == ("home", "offsite", "s3", "cctv")
+    assert (target.credentials, target.rate, target.endpoint) == (tmp_path / "keys", 2 << 20, "http://s3/")
     door, garden, gate = found.cameras.values()
     assert (door.url, door.url_file, door.flush, door.enabled) == ("rtsp://camera/one", None, PRESETS["default"], True)
     assert (garden.url_file, garden.transport, garden.audio) == (tmp_path / "garden.url", "udp", False)
@@ -113,6 +117,11 @@ FAULTS = {
     "directory: r\ncameras: {door: {url: a, flush: {cut: never}}}": ("cameras/door/flush: cut: expected frame", "gop"),
     "directory: r\ncameras: {door: {url: a, audio: 1}}": ("audio: expected true or false, found 1", "true or false"),
     "directory: r\ncameras: {door: a}": ("door: expected keys and values", "keys"),
+    "directory: r\nbudget: {uploaded_first: true}": ("upload: expected storages", "storages"),
+    "directory: r\nupload: {storages: {NAS: {bucket: b}}}": ("NAS: a storage's name", "offsite"),
+    "directory: r\nupload: {storages: {nas: {}}}": ("upload/storages/nas: bucket: expected a text", "bucket"),
+    "directory: r\nupload: {storages: {nas: {kind: azure, bucket: b}}}": ("nas: account: expected a text", "account"),
+    "directory: r\nupload: {storages: {nas: {bucket: b, key: x}}}": ('nas: "key" means nothing', "bucket"),
     "directory: r\nfallback: {}": ("fallback: directory: expected a text", "directory"),
 }
 

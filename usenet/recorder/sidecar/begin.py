@@ -11,8 +11,9 @@ from usenet.recorder.sidecar.keeper import Keeper
 from usenet.recorder.sidecar.post import Feed, Post
 from usenet.recorder.sidecar.recovery import Recovery
 from usenet.recorder.sidecar.station import Station
-from usenet.recorder.sidecar.uploaded import uploaded
-from usenet.recorder.sidecar.wishes import Camera, Config
+from usenet.recorder.sidecar.wishes import Camera, Config, Uploading
+from usenet.recorder.upload import targets
+from usenet.recorder.upload.uploader import Uploads, is_uploaded
 
 Opens = Callable[[Camera, Sequence[Ground]], Feed]
 
@@ -26,7 +27,8 @@ def station(config: Config, feed: Opens) -> Station:
     """Everything, with nothing begun yet."""
     living = Living()
     recovery = Recovery(config.places, config.recovering, living.now)
-    keepers = tuple(Keeper(place, config.budget, uploaded) for place in config.places)
+    names = config.uploading.names
+    keepers = tuple(Keeper(place, config.budget, lambda path: is_uploaded(path, names)) for place in config.places)
     grounds = tuple(Ground(keeper, recovery, living) for keeper in keepers)
     posts = {name: Post(camera, lambda one: feed(one, grounds)) for name, camera in config.cameras.items()}
     return Station(
@@ -34,5 +36,11 @@ def station(config: Config, feed: Opens) -> Station:
         posts,
         keepers,
         recovery,
+        uploads=_uploads(config),
         fsync_p99_ms=lambda: max(ground.coordinator.fsync_p99_ms for ground in grounds),
     )
+
+
+def _uploads(config: Config) -> Uploads:
+    wished: Uploading = config.uploading
+    return targets.uploads(wished.targets, [place.directory for place in config.places], wished.prefix)

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from usenet.recorder.policy import PRESETS, Flush
 from usenet.recorder.sidecar.reading import ConfigError, Part, named
@@ -20,8 +21,13 @@ from usenet.recorder.sidecar.wishes import (
     Place,
     Protect,
     Recovering,
+    Uploading,
 )
 
+if TYPE_CHECKING:
+    from usenet.recorder.upload.targets import Target
+
+_KINDS: tuple[Literal["s3", "azure", "gcs"], ...] = ("s3", "azure", "gcs")
 VARIABLE = "USENET_RECORDER_CONFIG"
 FIRST = """\
 # The recorder's cameras. What else can be set is in docs/recorder.md.
@@ -92,11 +98,15 @@ def _yaml(text: str) -> object:
 
 
 def _config(part: Part, base: Path) -> Config:
+    budget, uploading = _budget(part.part("budget")), _uploading(part.part("upload"), base)
+    if budget.uploaded_first and not uploading.targets:
+        raise part.fault("upload", "storages, as budget/uploaded_first waits for their copies", None)
     config = Config(
         place=Place(part.path("directory", base), _marker(part.part("marker"), base)),
         fallback=_fallback(part.part("fallback"), base),
         cameras=_cameras(part.part("cameras"), base),
-        budget=_budget(part.part("budget")),
+        budget=budget,
+        uploading=uploading,
         listen=_listen(part),
         token_file=part.path("token_file", base, default="token"),
         recovering=_recovering(part.part("recovery")),
@@ -143,6 +153,42 @@ def _budget(part: Part | None) -> Budget:
     )
     part.done()
     return budget
+
+
+def _uploading(part: Part | None, base: Path) -> Uploading:
+    if part is None:
+        return Uploading()
+    storages, prefix = part.part("storages"), part.text("prefix", "")
+    part.done()
+    if storages is None:
+        raise part.fault("storages", "a name and what it is", None, hint="write: storages: {offsite: {kind: s3, …}}")
+    return Uploading(tuple(_target(name, storages.part(name) or storages, base) for name in storages.told), prefix)
+
+
+def _target(name: object, part: Part, base: Path) -> Target:
+    from usenet.recorder.upload.layout import storage_name
+    from usenet.recorder.upload.targets import Target
+
+    try:
+        known = storage_name(str(name))
+    except ValueError as error:
+        raise ConfigError(f"{part.where}: {error}", hint="call it: offsite") from error
+    kind, file = part.choice("kind", _KINDS, "s3"), part.text("credentials", "")
+    target = Target(
+        name=known,
+        kind=kind,
+        bucket=part.text("bucket"),
+        endpoint=part.text("endpoint", ""),
+        region=part.text("region", "us-east-1"),
+        account=part.text("account") if kind == "azure" else part.text("account", ""),
+        path_style=part.switch("path_style", default=True),
+        checksum=part.choice("checksum", ("auto", "sha256", "md5"), "auto"),
+        ca=part.text("ca", ""),
+        credentials=base / file if file else None,
+        rate=part.size("rate") or 0,
+    )
+    part.done()
+    return target
 
 
 def _recovering(part: Part | None) -> Recovering:

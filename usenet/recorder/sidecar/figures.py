@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from usenet.recorder.sidecar.keeper import Keeper
     from usenet.recorder.sidecar.post import Post
     from usenet.recorder.sidecar.station import Station
+    from usenet.recorder.upload.uploader import Metrics
 
 
 def figures(station: Station) -> Iterator[Figure]:
@@ -21,6 +22,8 @@ def figures(station: Station) -> Iterator[Figure]:
         yield from _of_camera(post)
     for keeper in station.keepers:
         yield from _of_place(keeper)
+    for upload in station.uploads.metrics:
+        yield from _of_upload(upload)
     recovered = station.recovery.told()
     for name in ("finished", "kept", "nothing"):
         about = "Segments that were cut off, by what recovery made of them"
@@ -57,6 +60,15 @@ def _of_place(keeper: Keeper) -> Iterator[Figure]:
     yield Figure("protected", "How many of them are protected", sight.protected, of)
     yield Figure("evicted_total", "Recordings deleted for room", sight.evicted, of, "counter")
     yield Figure("evicted_bytes_total", "Bytes of these", sight.evicted_bytes, of, "counter")
+
+
+def _of_upload(upload: Metrics) -> Iterator[Figure]:
+    of = {"storage": upload.storage}
+    yield Figure("uploaded_segments_total", "Segments whose copy was verified", upload.segments, of, "counter")
+    yield Figure("uploaded_bytes_total", "Bytes sent", upload.bytes_sent, of, "counter")
+    yield Figure("upload_errors_total", "Tries that failed", upload.errors, of, "counter")
+    yield Figure("upload_waiting", "Finished segments without a verified copy", upload.waiting, of)
+    yield Figure("upload_lag_seconds", "Age of the oldest of these", upload.lag_s, of)
 
 
 def _seconds(station: Station) -> float:

@@ -15,7 +15,6 @@ from usenet.recorder.sidecar import inventory, places, protect
 from usenet.recorder.sidecar.budget import Decision, Held, Room, decide
 from usenet.recorder.sidecar.inventory import Proof
 from usenet.recorder.sidecar.places import WrongDrive
-from usenet.recorder.sidecar.uploaded import journals
 from usenet.recorder.sidecar.wishes import Budget, Place
 
 log = logging.getLogger("usenet.recorder.budget")
@@ -104,7 +103,7 @@ class Keeper:
             why = {"event": "evict", "file": str(path), "why": str(error)}
             log.warning("a recording could not be deleted", extra=why)
             return False
-        for beside in (*inventory.companions(path), *journals(path)):
+        for beside in inventory.companions(path):  # an upload's journal goes when the upload was given up
             with suppress(OSError):
                 beside.unlink()
         log.info("deleted for room", extra={"event": "evict", "file": str(path), "because": because})

@@ -23,6 +23,7 @@ from usenet.recorder.sidecar.recovery import Recovery
 from usenet.recorder.sidecar.serving import FileView, View
 from usenet.recorder.sidecar.snapshots import Snapshots
 from usenet.recorder.sidecar.wishes import Config
+from usenet.recorder.upload.uploader import Uploads
 
 log = logging.getLogger("usenet.recorder.station")
 
@@ -39,10 +40,11 @@ class Station:
         keepers: tuple[Keeper, ...],
         recovery: Recovery,
         *,
+        uploads: Uploads,
         fsync_p99_ms: Callable[[], float],
     ) -> None:
         self.config, self.posts, self.keepers, self.recovery = config, posts, keepers, recovery
-        self.fsync_p99_ms = fsync_p99_ms
+        self.uploads, self.fsync_p99_ms = uploads, fsync_p99_ms
         self._snapshots = Snapshots()
         self._opening, self._closed = threading.Lock(), False
         self._began = time.time()
@@ -55,6 +57,7 @@ class Station:
             if self._closed:
                 return
             self.ready, self.phase = True, "recording"
+            self.uploads.start()
             for post in self.posts.values():
                 if post.camera.enabled:
                     post.start(None)
@@ -64,8 +67,11 @@ class Station:
         with self._opening:
             self._closed, self.ready, self.phase = True, False, "stopping"
         running = [post for post in self.posts.values() if post.recording]
-        with ThreadPoolExecutor(max(1, len(running)), "stop") as pool:
-            return [name for name in pool.map(_finish, running) if name]
+        with ThreadPoolExecutor(1 + len(running), "stop") as pool:
+            uploads = pool.submit(self.uploads.stop)
+            failed = [name for name in pool.map(_finish, running) if name]
+            uploads.result()
+            return failed
 
     def look(self) -> None:
         """What has to be looked after from time to time: room on the drives, drives that came back."""
@@ -98,6 +104,7 @@ class Station:
             "places": [{"directory": str(k.place.directory)} | asdict(k.sight) for k in self.keepers],
             "fsync_p99_ms": self.fsync_p99_ms(),
             "recovery": self.recovery.told(),
+            "uploads": [asdict(one) for one in self.uploads.metrics],
         }
 
     def figures(self) -> Iterator[Figure]:

@@ -6,9 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from usenet.recorder.policy import PRESETS, Flush, Recovery
+
+if TYPE_CHECKING:
+    from usenet.recorder.upload.targets import Target
 
 MOST_CAMERAS = 32
 CAMERA = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -78,6 +81,18 @@ class Listen:
 
 
 @dataclass(frozen=True, slots=True)
+class Uploading:
+    """Storages that get a copy of every segment, below `prefix`."""
+
+    targets: tuple[Target, ...] = ()
+    prefix: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        return [target.name for target in self.targets]
+
+
+@dataclass(frozen=True, slots=True)
 class Recovering:
     """What is done with segments that were cut off: by which policy, and for how long before work is accepted."""
 
@@ -96,6 +111,7 @@ class Config:
     budget: Budget = Budget()
     listen: Listen = Listen("127.0.0.1", 8095)
     recovering: Recovering = Recovering()
+    uploading: Uploading = Uploading()
     grace_seconds: float = 25
     log: Literal["json", "text"] = "json"
 
