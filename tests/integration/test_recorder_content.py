@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -16,15 +12,13 @@ from pymediainfo import MediaInfo
 from tests.integration.recorder_films.making import (
     FILMS,
     LANGUAGES,
+    MATROSKA,
     SLOW_FILMS,
     SOUNDS,
     UNCODED,
-    Row,
-    Stream,
     film,
     row,
     samples,
-    shelf,
 )
 from tests.integration.recorder_films.reading import (
     by_ffprobe,
@@ -36,79 +30,10 @@ from tests.integration.recorder_films.reading import (
     decoded,
     ffprobe,
 )
-from tests.waiting import wait
-from usenet.recorder.boxes import entries, text
-from usenet.recorder.policy import Flush
+from tests.integration.recorder_films.recording import FLUSH, moved, record, recording
+from usenet.recorder.boxes import entries, text, video
 from usenet.recorder.recorder import Recorder, Rotate
-from usenet.recorder.recover import recover
-from usenet.recorder.tracks import Movie, Sample, Track
-
-BORN = 1_795_282_949_250_000_000  # 2026-11-21T17:42:29.25Z
-FLUSH = Flush("time", 200, 100)
-MOVIE = Movie(title="Gate, north", location="+48.1371+011.5754/", tags=(("camera", "north"), ("site", "Zürich")))
-
-
-@dataclass(frozen=True)
-class Recording:
-    """What was given to a recorder, and the files that came of it."""
-
-    streams: tuple[Stream, ...]
-    offered: int  # samples, from the first key frame on
-    live: Path
-    sealed: Path
-    recovered: Path
-    without_index: Path
-
-
-def record(tracks: Sequence[Track], given: Sequence[Sample], folder: Path, movie: Movie = MOVIE) -> Recording:
-    """Records, and copies what lies there while it does: once all of it is durable, and before it is finished."""
-    clock = iter(range(BORN, BORN + 10**15, 10**6))
-    started: list[Path] = []
-    recorder = Recorder(folder, tracks, movie=movie, flush=FLUSH, clock=lambda: next(clock), on_started=started.append)
-    streams = {track.id: Stream(track) for track in tracks}
-    main = next((track.id for track in tracks if track.kind == "video"), tracks[0].id)
-    offered = len(given) - next(at for at, sample in enumerate(given) if sample.track == main and sample.sync)
-    for sample in given:
-        before = recorder.status.samples
-        recorder.write(sample)
-        if recorder.status.samples > before:
-            streams[sample.track].add(sample)
-    wait(lambda: recorder.status.durable_lag_s == 0)
-    (name,) = started
-    for crash in ("crash", "bare"):
-        (folder / crash).mkdir()
-        for end in (".part", ".index", ".commit"):
-            shutil.copy(f"{name}{end}", folder / crash)
-    live = Path(shutil.copy(f"{name}.part", folder / "live.mp4"))
-    (sealed,) = recorder.close()
-    (folder / "bare" / f"{name.name}.index").unlink()
-    (folder / "bare" / f"{name.name}.commit").unlink()
-    reports = [recover(folder / crash / name.name) for crash in ("crash", "bare")]
-    assert [report.state for report in reports] == ["finished", "finished"], reports
-    assert [report.index_used for report in reports] == [True, False]
-    return Recording(
-        tuple(streams.values()), offered, live, sealed, *(report.final for report in reports if report.final)
-    )
-
-
-@functools.cache
-def recording(name: str) -> Recording:
-    source = film(name)
-    folder = shelf() / f"{source.stem}-recorded"
-    folder.mkdir()
-    return record(*samples(source), folder)
-
-
-def moved(streams: Sequence[Stream], found: Sequence[Sequence[Row]]) -> list[list[Row]]:
-    """What was given, its times moved so that the first stream begins as it was found."""
-    first = streams[0]
-    by = (found[0][0].dts - first.rows[0].dts) / first.track.timescale
-    return [
-        [Row(row.dts + shift, row.pts + shift, row.key, row.size, row.sha) for row in stream.rows]
-        for stream in streams
-        for shift in [round(by * stream.track.timescale)]
-    ]
-
+from usenet.recorder.tracks import Sample
 
 ALL = [*FILMS, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_FILMS)]
 
@@ -243,6 +168,31 @@ def test_what_the_file_tells_of_itself_outlives_the_crash() -> None:
         whole = by_mediainfo(path)[0]
         assert (whole["title"], whole["xyz"], whole["camera"]) == ("Gate, north", "+48.1371+011.5754/", "north")
         assert whole["encoded_date"] == "2026-11-21 17:42:29 UTC"
+
+
+def test_missing_times_of_decoding_do_not_move_what_is_shown() -> None:
+    made = recording(MATROSKA)
+    for path in (made.sealed, made.recovered):
+        found = by_pyav(path)
+        by = found[0][0].pts - made.streams[0].rows[0].pts
+        for stream, rows in zip(made.streams, found, strict=True):
+            assert [(each.pts, each.sha) for each in rows] == [(each.pts + by, each.sha) for each in stream.rows]
+            assert sorted({each.dts for each in rows}) == [each.dts for each in rows]
+
+
+@pytest.mark.parametrize(("name", "entry"), [("h264 in annex b, aac in adts", b"avc3"), ("hevc in annex b", b"hev1")])
+def test_parameter_sets_may_come_in_the_samples(name: str, entry: bytes, tmp_path: Path) -> None:
+    (track, *_), given = samples(film(name))
+    shots = [sample for sample in given if sample.track == track.id]
+    codec, make = ("h264", video.h264) if entry == b"avc3" else ("hevc", video.hevc)
+    track = make(track.id, track.timescale, entries.settings(codec, shots[0].data), in_band=True)
+    assert track.entry[4:8] == entry
+    made = record([track], shots, tmp_path)
+    for path in (made.live, made.sealed):
+        assert by_ffprobe(path) == moved(made.streams, by_ffprobe(path))
+        assert decoded(path, "v") == decoded(film(name), "v")
+        assert by_gstreamer(path, ["video"], tmp_path) == [hashlib.sha256(made.streams[0].whole).hexdigest()]
+        assert by_mediainfo(path)[1]["codec_id"] == entry.decode()
 
 
 @pytest.mark.parametrize(
