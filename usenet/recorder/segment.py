@@ -110,6 +110,7 @@ class Segment:
             io.pwrite(self._handles["index"], told, 0)
             self._index_size = len(told)
             self._make("commit", made)
+            io.allocate(self._handles["commit"], 0, 2 * commits.SLOT)
             self._commit = commits.write(io, self._handles["commit"], self._commit)
             for handle in self._handles.values():
                 io.sync(handle)
@@ -222,10 +223,15 @@ class Segment:
 
     def _poison(self) -> None:
         self.poisoned = True
-        self._commit = replace(self._commit, state="poisoned", poison_from=self.durable + 1)
+        self._say("poisoned", poison_from=self.durable + 1)
         with contextlib.suppress(OSError):
-            self._commit = commits.write(self._io, self._handles["commit"], self._commit)
             self._io.sync(self._handles["commit"])
+
+    def _say(self, state: commits.State, *, poison_from: int = 0) -> None:
+        """In the commit, if the drive takes it: nothing that is said there is needed to save media."""
+        said = replace(self._commit, state=state, poison_from=poison_from)
+        with contextlib.suppress(OSError):
+            self._commit = commits.write(self._io, self._handles["commit"], said)
 
     def seal(self) -> Path:
         """Finish: X.mp4 is there, durable and progressive, when this returns. Afterwards nothing can be appended.
@@ -239,7 +245,7 @@ class Segment:
                 raise Poisoned(f"{self.path}.part: the drive failed; see: usenet recorder recover")
             upto = self.sync()
             try:
-                self._commit = commits.write(self._io, self._handles["commit"], replace(self._commit, state="sealing"))
+                self._say("sealing")
                 found = survey(self._io, self._handles["part"], self.head, self._records(), trusted=upto)
                 return finalise.finish(self._io, self._handles["part"], self.path, self.head, found)
             except OSError as error:

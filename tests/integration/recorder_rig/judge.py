@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.recorder_crash.player import Playing, play
-from usenet.recorder.recover import Report, recover_all
+from usenet.recorder.recover import recover_all
 
 from . import media
 from .takes import Camera, Take
@@ -16,9 +16,13 @@ from .witness import NEVER, Told, read
 
 @dataclass
 class Verdict:
-    """`breaches` are sentences. `losses`: by camera, how old the oldest sample was that is lost, in seconds."""
+    """`breaches` are sentences. `losses`: by camera, in seconds.
+
+    After a power cut it is the age of the oldest sample that is lost, after a kill how much is lost.
+    """
 
     breaches: list[str] = field(default_factory=list)
+    kept: dict[tuple[str, int], set[int]] = field(default_factory=dict)  # by camera and track
     losses: dict[str, float] = field(default_factory=dict)
     allowed: dict[str, float] = field(default_factory=dict)
     finished: int = 0
@@ -27,37 +31,77 @@ class Verdict:
     recovery_ms: list[float] = field(default_factory=list)
 
 
-def judge(take: Take, moment: int, *, power: bool) -> Verdict:
-    """`power`: only what was synced must be there, else all that was written. Recovers what it finds."""
+def judge(take: Take, moment: int, *, power: bool, live: bool = True) -> Verdict:
+    """`power`: only what was synced must be there, else all that was written. Recovers what it finds.
+
+    `live`: the samples came as time went by, so the age of what is lost counts.
+    """
     told, verdict = read(Path(take.log)), Verdict()
     verdict.during = told.during(moment)
     for camera in take.cameras:
-        verdict.breaches += _files(take, camera, told, moment, power, verdict)
+        one = _Camera(camera, f"{take.seed} {camera.name}", told, moment, power, verdict)
+        verdict.breaches += one.files()
+        verdict.breaches += one.lost() if live else ()
     return verdict
 
 
-def _files(take: Take, camera: Camera, told: Told, moment: int, power: bool, verdict: Verdict) -> Iterator[str]:
-    mine = [path for path in told.segments() if Path(path).parent == Path(camera.directory)]
-    due = {path: told.durable(path, moment) if power else told.written(path, NEVER) for path in mine}
-    before = {path: play(_content(path)) for path in mine}
-    for path in mine:
-        yield from _promised(f"{path}, not recovered", before[path], due[path])
-        if told.finished.get(path, NEVER) < moment:
-            verdict.finished += 1
-            complete = told.written(path, NEVER)
-            yield from _promised(f"{path}, finished", before[path], complete)
+@dataclass
+class _Camera:
+    """What one camera has left, before and after it is recovered."""
+
+    camera: Camera
+    seed: str
+    told: Told
+    moment: int
+    power: bool
+    verdict: Verdict
+
+    def files(self) -> Iterator[str]:
+        told, folder = self.told, Path(self.camera.directory)
+        mine = [path for path in told.segments() if Path(path).parent == folder]
+        due = {path: told.durable(path, self.moment) if self.power else told.written(path, NEVER) for path in mine}
+        for path in mine:
+            before = play(_content(path))
+            yield from _promised(f"{path}, not recovered", before, due[path])
+            yield from _true(f"{path}, not recovered", before, self.seed, torn=self.power)
+            yield from self._complete(path, before)
+        yield from self._recovered(folder)
+        for path in mine:
+            after = play(Path(path).read_bytes()) if Path(path).exists() else {}
+            yield from _promised(f"{path}, recovered", after, due[path])
+            yield from _true(f"{path}, recovered", after, self.seed)
+            for track in media.TICKS:
+                self.verdict.kept.setdefault((self.camera.name, track), set()).update(_numbers(after, track))
+        left = {str(path) for path in folder.iterdir()} - set(mine)
+        yield from [f"after recovery these are left: {sorted(left)}"] if left else []
+
+    def _complete(self, path: str, before: Playing) -> Iterator[str]:
+        """A file that was told to be finished is."""
+        if self.told.finished.get(path, NEVER) < self.moment:
+            self.verdict.finished += 1
+            yield from _promised(f"{path}, finished", before, self.told.written(path, NEVER))
             yield from () if Path(path).exists() else [f"{path} was finished and is not there"]
-    reports = recover_all(camera.directory)
-    verdict.recovered += sum(report.state == "finished" for report in reports)
-    verdict.recovery_ms += [report.ms for report in reports]
-    yield from _reported(reports)
-    after = {path: play(Path(path).read_bytes()) if Path(path).exists() else {} for path in mine}
-    for path in mine:
-        yield from _promised(f"{path}, recovered", after[path], due[path])
-        yield from _true(f"{path}, recovered", after[path], f"{take.seed} {camera.name}")
-        yield from _true(f"{path}, not recovered", before[path], f"{take.seed} {camera.name}", torn=power)
-    yield from _strangers(camera, mine)
-    yield from _lost(camera, told, after, moment, power, verdict)
+
+    def _recovered(self, folder: Path) -> Iterator[str]:
+        for report in recover_all(folder):
+            self.verdict.recovered += report.state == "finished"
+            self.verdict.recovery_ms.append(report.ms)
+            if report.state == "kept":
+                yield f"{report.path}: recovery gave up: {report.reason}"
+
+    def lost(self) -> Iterator[str]:
+        """What was handed in and is nowhere must be within what the policy allows."""
+        name, most = self.camera.name, 0.0
+        for track in media.TICKS:
+            kept = self.verdict.kept.get((name, track), set())
+            handed = self.told.handed.get((name, track), [])
+            lost = [when for number, when in enumerate(handed) if when < self.moment and number not in kept]
+            age = (self.moment - min(lost, default=self.moment)) / 1e9
+            most = max(most, age if self.power else len(lost) / media.RATE[track])
+        allowed = _allowed(self.camera, self.told, self.moment) if self.power else _chunk(self.camera)
+        self.verdict.losses[name], self.verdict.allowed[name] = most, allowed
+        if most > allowed:
+            yield f"{self.camera.directory}: {most:.3f} s were lost, the policy allows {allowed:.3f} s"
 
 
 def _content(path: str) -> bytes:
@@ -99,42 +143,17 @@ def _true(where: str, playing: Playing, seed: str, *, torn: bool = False) -> Ite
             last = (number, here)
 
 
-def _reported(reports: list[Report]) -> Iterator[str]:
-    for report in reports:
-        if report.state == "kept":
-            yield f"{report.path}: recovery gave up: {report.reason}"
+def _chunk(camera: Camera) -> float:
+    """The longest unfinished chunk: it ends with the picture that fills it."""
+    return camera.flush["chunk_ms"] / 1000 + 1 / media.RATE[media.VIDEO]
 
 
-def _strangers(camera: Camera, mine: list[str]) -> Iterator[str]:
-    left = {str(path) for path in Path(camera.directory).iterdir()} - set(mine)
-    if left:
-        yield f"after recovery these are left: {sorted(left)}"
-
-
-def _lost(
-    camera: Camera, told: Told, after: dict[str, Playing], moment: int, power: bool, verdict: Verdict
-) -> Iterator[str]:
-    """The oldest sample that was handed in and is nowhere: its age must be within what the policy allows."""
-    age = 0
-    for track in media.TICKS:
-        kept = {number for playing in after.values() for number in _numbers(playing, track)}
-        handed = told.handed.get((camera.name, track), [])
-        lost = [when for number, when in enumerate(handed) if when < moment and number not in kept]
-        age = max(age, moment - min(lost, default=moment))
-    verdict.losses[camera.name] = age / 1e9
-    allowed = _allowed(camera, told, moment, power)
-    verdict.allowed[camera.name] = allowed
-    if age / 1e9 > allowed:
-        yield f"{camera.directory}: {age / 1e9:.3f} s were lost, the policy allows {allowed:.3f} s"
-
-
-def _allowed(camera: Camera, told: Told, moment: int, power: bool) -> float:
-    """One chunk; after a power cut one sync interval too. What this machine was late with comes on top."""
-    chunk = camera.flush["chunk_ms"] / 1000 + 1 / media.RATE[media.VIDEO]
-    stalls = [length for at, length in told.stalls if moment - at < 10**10]
-    late = max([0, *stalls]) / 1e9
-    if not power:
-        return chunk + late
-    took = [min(call.ended, moment) - call.begun for call in told.calls.values() if call.begun < moment]
-    slow = max((length for length in took), default=0) / 1e9
-    return camera.flush["sync_ms"] / 1000 * told.stretch + chunk + late + 2 * slow
+def _allowed(camera: Camera, told: Told, moment: int) -> float:
+    """One sync interval and one chunk. What the machine itself was late with comes on top: calls, standing still."""
+    stalls = [length for at, length in told.stalls if at < moment]
+    calls = [call for call in told.calls.values() if call.begun < moment]
+    slow = max((min(call.ended, moment) - call.begun for call in calls), default=0)
+    seen = [when for handed in told.handed.values() for when in handed if when < moment]
+    seen += [call.ended if call.ended < moment else call.begun for call in calls]
+    late = max([0, *stalls, moment - max(seen, default=moment)])
+    return camera.flush["sync_ms"] / 1000 * told.stretch + _chunk(camera) + (late + 2 * slow) / 1e9
