@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from usenet.recorder.errors import RecorderError
 from usenet.recorder.io import Files
 from usenet.recorder.upload.credentials import Secret, credentials
-from usenet.recorder.upload.layout import head_of, journal_of, key_of, look, storage_name
+from usenet.recorder.upload.layout import Tree, head_of, journal_of, key_of, storage_name
 from usenet.recorder.upload.targets import Target, open_storage, uploads
 
 from .uploads.segments import NAME, Growing
@@ -39,7 +40,7 @@ def test_only_segments_are_found(tmp_path: Path) -> None:
     gone = camera / "20261121T190000.000Z.mp4"
     journal_of(gone, "near").touch()
     journal_of(camera / NAME, "far").touch()
-    seen = look(tmp_path, "near")
+    seen = Tree(tmp_path, "near").look()
     assert seen.finished == {camera / NAME}
     assert seen.live == {camera / other}
     assert seen.journals == {gone}
@@ -48,12 +49,40 @@ def test_only_segments_are_found(tmp_path: Path) -> None:
 def test_a_segment_under_both_its_names_is_finished(tmp_path: Path) -> None:
     (tmp_path / NAME).touch()
     (tmp_path / f"{NAME}.part").touch()
-    seen = look(tmp_path, "near")
+    seen = Tree(tmp_path, "near").look()
     assert (seen.finished, seen.live) == ({tmp_path / NAME}, frozenset())
 
 
+def test_a_look_sees_what_changed_since_the_last(tmp_path: Path) -> None:
+    tree, directory = Tree(tmp_path, "near"), tmp_path / "deep" / "front"
+    assert not tree.look().live
+    directory.mkdir(parents=True)
+    live = directory / f"{NAME}.part"
+    live.touch()
+    assert tree.look().live == {directory / NAME}
+    for each in (directory, directory.parent, tmp_path):
+        os.utime(each, (1e9, 1e9))  # long ago: nothing has changed since
+    assert tree.look() == tree.look()
+    live.rename(directory / NAME)
+    assert tree.look().finished == {directory / NAME}
+    (directory / NAME).unlink()
+    assert tree.look() == Tree(tmp_path, "near").look()
+
+
+def test_a_directory_that_did_not_change_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, real = [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda directory: (read.append(directory), real(directory))[1])
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / NAME).touch()
+    os.utime(tmp_path / "old", (1e9, 1e9))
+    tree = Tree(tmp_path, "near")
+    assert tree.look() == tree.look() == tree.look()
+    assert read.count(f"{tmp_path}/old") == 1
+    assert read.count(str(tmp_path)) == 3  # it was changed a moment ago, and may change again in the same instant
+
+
 def test_a_directory_that_is_not_there_has_no_segments(tmp_path: Path) -> None:
-    assert not look(tmp_path / "none", "near").finished
+    assert not Tree(tmp_path / "none", "near").look().finished
 
 
 @pytest.mark.parametrize("name", ["", "A", "a/b", "../x", "a.b", "-a", "a" * 64])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from ..boxes.box import header
 from ..errors import Damaged
@@ -16,6 +17,7 @@ _NAME = re.compile(r"(\d{4})(\d\d)(\d\d)T\d{6}(?:\.\d+)?Z(?:-\d+)?\.mp4")
 _STORAGE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 JOURNAL = ".upload"
 LIVE = ".part"
+SETTLED_NS = 2_000_000_000
 
 
 def storage_name(name: str) -> str:
@@ -39,31 +41,65 @@ def key_of(path: Path, root: Path, prefix: str) -> str:
     return PurePosixPath(prefix.strip("/"), *camera, *day.groups(), path.name).as_posix().lstrip("/")
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
-    """Final paths (X.mp4) of what was found under a directory, as one look saw it."""
+class Seen(NamedTuple):
+    """Final paths (X.mp4) of what was found, as one look saw it."""
 
-    finished: frozenset[Path]
-    live: frozenset[Path]
-    journals: frozenset[Path]  # segments that have a journal of the storage asked for, there or not
-
-
-def look(root: Path, storage: str) -> Files:
-    """All segments under `root`. Other people's files, and directories that cannot be read, are passed over."""
-    found: dict[str, set[Path]] = {".mp4": set(), LIVE: set(), JOURNAL: set()}
-    own = f".{storage}{JOURNAL}"
-    for directory, name in _walk(root):
-        for suffix, ending in ((".mp4", ""), (LIVE, LIVE), (JOURNAL, own)):
-            if name.endswith(ending) and _NAME.fullmatch(name.removesuffix(ending)):
-                found[suffix].add(Path(directory, name.removesuffix(ending)))
-    finished = frozenset(found[".mp4"])
-    return Files(finished, frozenset(found[LIVE]) - finished, frozenset(found[JOURNAL]))
+    finished: frozenset[Path] = frozenset()
+    live: frozenset[Path] = frozenset()
+    journals: frozenset[Path] = frozenset()  # segments, there or not, that have a journal of the storage asked for
 
 
-def _walk(root: Path) -> Iterator[tuple[str, str]]:
-    for directory, _, names in os.walk(root):
-        for name in names:
-            yield directory, name
+class _Directory(NamedTuple):
+    mtime_ns: int
+    settled: bool  # it was read so long after it last changed that the next change will have another time
+    below: tuple[str, ...]
+    seen: Seen
+
+
+class Tree:
+    """Segments under `root`. Other people's files, and directories that cannot be read, are passed over.
+
+    A directory whose time of change is the same as before is not read again: a look costs little however much is kept.
+    """
+
+    def __init__(self, root: Path, storage: str) -> None:
+        self._root, self._own = root, f".{storage}{JOURNAL}"
+        self._known: dict[str, _Directory] = {}
+
+    def look(self) -> Seen:
+        """What is there now."""
+        known, waiting = {}, [str(self._root)]
+        while waiting:
+            directory = waiting.pop()
+            with suppress(OSError):
+                known[directory] = self._directory(directory)
+                waiting += known[directory].below
+        self._known = known
+        columns = zip(*(each.seen for each in known.values()), strict=True)
+        return Seen(*(frozenset[Path]().union(*column) for column in columns)) if known else Seen()
+
+    def _directory(self, directory: str) -> _Directory:
+        mtime_ns, known = os.stat(directory).st_mtime_ns, self._known.get(directory)  # noqa: PTH116
+        if known and known.settled and known.mtime_ns == mtime_ns:
+            return known
+        with os.scandir(directory) as entries:
+            kinds = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        below = tuple(f"{directory}/{name}" for name, folder in kinds if folder)
+        seen = self._sorted(Path(directory), [name for name, folder in kinds if not folder])
+        return _Directory(mtime_ns, time.time_ns() - mtime_ns > SETTLED_NS, below, seen)
+
+    def _sorted(self, directory: Path, names: list[str]) -> Seen:
+        finished, live, journals = (
+            frozenset(
+                directory / stem for name in names if name.endswith(ending) and _is(stem := name.removesuffix(ending))
+            )
+            for ending in ("", LIVE, self._own)
+        )
+        return Seen(finished, live - finished, journals)
+
+
+def _is(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
 
 
 def head_of(io: IO, part: str) -> int | None:

@@ -16,7 +16,7 @@ from ..errors import RecorderError, Unreachable
 from ..io import IO
 from ..io import Files as RealFiles
 from .journal import Stamp, peek
-from .layout import journal_of, key_of, look, storage_name
+from .layout import Tree, journal_of, key_of, storage_name
 from .pace import Patience
 from .storage import Refused, Storage, Wrong
 from .transfer import Clearing, Outcome, Transfer
@@ -85,7 +85,7 @@ class Uploader:
         self._root, self._storage, self._prefix, self._part_size = root, storage, prefix, part_size
         self._io, self._times = io or RealFiles(), times or Times()
         self._clock = self._times.clock
-        self._found = _Found()
+        self._tree, self._found = Tree(root, storage.name), _Found()
         self._patience, self._not_before = self._times.patience(), float("-inf")
         self.metrics = Metrics(storage.name)
 
@@ -144,7 +144,7 @@ class Uploader:
 
     def _look(self, now: float) -> None:
         """See what is there now, and what is gone before its upload was complete."""
-        seen, found = look(self._root, self._storage.name), self._found
+        seen, found = self._tree.look(), self._found
         there = seen.finished | seen.live
         gone = seen.journals - there
         found.looked, found.finished = now, seen.finished
