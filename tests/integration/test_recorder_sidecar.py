@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.integration.conftest import free_port
 from tests.integration.recorder_process import Process, begin, pictures
 from tests.integration.recorder_sender import RATE, Cameras
+from tests.unit.recorder.uploads import azure_server
 from tests.waiting import wait
 
 pytestmark = pytest.mark.slow
@@ -222,3 +224,54 @@ def test_what_is_wrong_is_one_line_and_a_code(tmp_path: Path, words: list[str]) 
     (line,) = run.said
     assert (line["level"], bool(line["hint"]), run.odd) == ("error", True, [])
     assert str(path) in line["message"]
+
+
+def test_nothing_makes_room_before_its_copy_is_verified(
+    tmp_path: Path, cameras: Cameras, started: list[Process]
+) -> None:
+    port, keys = free_port(), tmp_path / "keys"
+    keys.write_text(f"AZURE_STORAGE_KEY={azure_server.KEY}\n")
+    keys.chmod(0o600)
+    storage = {
+        "kind": "azure",
+        "bucket": azure_server.CONTAINER,
+        "account": azure_server.ACCOUNT,
+        "endpoint": f"http://127.0.0.1:{port}/{azure_server.ACCOUNT}",
+        "credentials": "keys",
+    }
+    run = begin(
+        tmp_path,
+        {"door": of(cameras, "door", enabled=True, segment_seconds=2)},
+        budget={"max_bytes": "80K", "policy": "evict", "min_free": "1M", "uploaded_first": True},
+        upload={"storages": {"offsite": storage}},
+    )
+    started.append(run)
+    held = run.until("door", lambda one: one["state"] == "held")
+    assert "nothing more may be deleted" in held["problem"]
+    assert run.events("evict") == []
+    kept = {
+        name: path.read_bytes() for name in files(tmp_path, "door") if (path := _path(tmp_path, name)).suffix == ".mp4"
+    }
+    assert kept
+
+    store = azure_server.Blobs()
+    server = azure_server.serve(store, port)
+    try:
+        wait(lambda: run.events("evict"), lambda: f"{run.ask('GET', '/status')}\n{run.told()}")
+        run.until("door", lambda one: one["state"] == "recording")
+        copies = {
+            name.rpartition("/")[2]: b"".join(data for _, data in blob.committed)
+            for name, blob in store.blobs.items()
+            if blob.committed is not None
+        }
+        gone = {Path(line["file"]).name for line in run.events("evict")}
+        assert gone
+        assert gone <= set(copies)
+        assert all(copies[name] == kept[name] for name in gone & set(kept))
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _path(folder: Path, name: str) -> Path:
+    return folder / "recordings" / "door" / name
