@@ -16,6 +16,7 @@ from .tracks import Sample, Track
 
 LEAP = 10  # seconds. A step ahead of more than this is a jump; an absence of more than this begins a new segment
 SLACK = 1  # seconds. A step back of up to this is caught up with; more is a jump
+BEHIND = Fraction(1, 2)  # seconds. A track further behind than this is not awaited at the start of a segment
 GAP_MS = 1000  # an absence of at least this is told as a gap
 CREDIBLE_NS = 600 * 10**9  # a source's clock further from ours than this is a clock that nobody has set
 
@@ -161,7 +162,7 @@ class Timeline:
         """From here on the source's times mean something else: the sample lies as much later as time went by."""
         tick, jumped = due, line.shift is not None
         if line.last is not None and not self._away_ms:
-            waited = max(0, now_ns - line.seen_ns) * line.rate // _NS
+            waited = (now_ns - line.seen_ns) * line.rate // _NS  # less than nothing where the clock was set back
             tick = max(tick, line.last + waited)
         self._offset = Fraction(tick - raw, line.rate)
         line.shift, line.wall = tick - raw, None
@@ -186,7 +187,7 @@ class Timeline:
             due = other.due()
             if other is line or due is None or other.track.kind not in ("video", "audio"):
                 continue
-            if start - SLACK < Fraction(due, other.rate) < start:
+            if start - BEHIND < Fraction(due, other.rate) < start:
                 start = Fraction(due, other.rate)
         self._origin, self._fresh = start, False
         for each in self._lines.values():

@@ -349,6 +349,13 @@ def test_a_file_is_read_once_to_its_end_at_the_pace_of_the_drive() -> None:
     assert bench.camera.status.reconnects == 0
 
 
+def test_a_file_that_is_not_there_is_asked_for_once() -> None:
+    bench = Bench(Script(Unreachable("no such file"), live=False))
+    bench.camera.start()
+    assert bench.camera.join(SECOND)
+    assert (bench.camera.status.state, bench.camera.status.last_error) == ("stopped", "no such file")
+
+
 def test_a_camera_can_be_stopped_before_it_was_started() -> None:
     assert Bench().camera.stop(0.1)
 

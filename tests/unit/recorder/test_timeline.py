@@ -79,7 +79,7 @@ def test_missing_times_later_go_on_by_one_frame() -> None:
 def test_a_missing_dts_is_taken_from_pts() -> None:
     feed = Feeding()
     feed.give(picture(0))
-    assert feed.give(picture(None, pts=3600)).dts == 3600
+    assert feed.give(picture(None, pts=5000)).dts == 5000
 
 
 def test_priming_before_zero_moves_all_tracks_alike() -> None:
@@ -210,6 +210,26 @@ def test_a_slow_camera_has_no_gaps() -> None:
     assert plain(placed)
 
 
+def test_a_camera_that_is_a_little_late_has_no_gap() -> None:
+    feed = Feeding(Track(1, "video", 90_000, b"", duration=90_000))
+    assert plain(feed.pictures(0, 90_000, 90_000 * 4))
+
+
+def test_a_pause_makes_no_other_picture_long() -> None:
+    feed = Feeding()
+    feed.pictures(0, 3600)
+    after = feed.give(picture(7200 + 90_000 * 5))
+    then = feed.give(picture(10_800 + 90_000 * 5))
+    assert after.duration <= 7200
+    assert then.duration == 3600
+
+
+def test_a_wrong_duration_of_a_picture_moves_nothing() -> None:
+    feed = Feeding()
+    placed = [feed.give(picture(dts, duration=1)) for dts in (0, 3600, 7200, 7200)]
+    assert times(placed) == [0, 3600, 7200, 10_800]
+
+
 def test_silence_of_words_is_no_gap() -> None:
     feed = Feeding(PICTURE, WORDS)
     feed.give(Sample(3, b"w", 0, 0))
@@ -245,6 +265,20 @@ def test_after_an_absence_times_may_begin_anew(raw: int) -> None:
     feed.timeline.absent(5000)
     back = feed.give(picture(raw), after_ms=5000)
     assert (back.dts, back.gap_ms) == (7200 + 5 * 90_000, 5000)
+
+
+def test_a_short_absence_takes_its_time_too() -> None:
+    feed = Feeding()
+    feed.pictures(400_000, 403_600)
+    feed.timeline.absent(500)
+    assert feed.give(picture(0)).dts == 7200 + 45_000
+
+
+def test_an_absence_before_the_first_sample_begins_nothing_anew() -> None:
+    feed = Feeding()
+    feed.timeline.absent(60_000)
+    first = feed.give(picture(5))
+    assert (first.dts, first.roll, first.gap_ms) == (0, False, 60_000)
 
 
 def test_after_an_absence_times_that_went_on_are_believed() -> None:
@@ -292,6 +326,14 @@ def test_a_track_that_fell_silent_is_not_awaited() -> None:
     assert feed.give(picture(90_000 * 3)).dts == 0
 
 
+def test_words_are_not_awaited() -> None:
+    feed = Feeding(PICTURE, WORDS)
+    feed.pictures(0, 3600)
+    feed.give(Sample(3, b"w", 0, 0, duration=10))
+    feed.timeline.rebase()
+    assert feed.give(picture(7200)).dts == 0
+
+
 def test_sound_from_before_the_first_picture_is_kept_and_catches_up() -> None:
     feed = Feeding()
     feed.give(picture(90_000))
@@ -307,6 +349,22 @@ def test_other_settings_keep_the_line() -> None:
     feed.timeline.retrack([Track(1, "video", 90_000, b"other"), SOUND])
     first, second = feed.pictures(7200, 10_800)
     assert (first.dts, second.dts) == (0, 3600)
+    assert plain([first, second])
+
+
+def test_what_is_missing_while_settings_change_is_a_gap() -> None:
+    feed = Feeding()
+    feed.pictures(0, 3600)
+    feed.timeline.retrack([Track(1, "video", 90_000, b"other"), SOUND])
+    assert feed.give(picture(7200 + 3 * 90_000)).gap_ms == 3000
+
+
+def test_a_track_of_another_rate_is_another_track() -> None:
+    feed = Feeding()
+    feed.pictures(0, 90_000 * 5)
+    feed.timeline.retrack([Track(1, "video", 1000, b"")])
+    first, second = feed.pictures(77, 117)
+    assert (first.dts, second.dts) == (0, 40)
     assert plain([first, second])
 
 

@@ -154,7 +154,8 @@ class Camera:
             error = RecorderError(f"{self.name}: {type(bug).__name__}")
         finally:
             source.close()
-        if self._stopping.is_set():
+        if self._stopping.is_set() or not source.live:
+            self._say(last_error=error.message)
             return True
         self._lost(error, self._clock() - began)
         return self._stopping.is_set()
