@@ -43,7 +43,7 @@ async def as_json(
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        hint = "see docs/recorder.md" if error.status == 404 else ""
+        hint = "see docs/recorder-sidecar.md" if error.status == 404 else ""
         return told(error.status, error.reason.lower().replace(" ", "_"), error.reason, hint)
     except OSError as error:
         return told(500, "drive", f"the drive answered: {error.strerror or error}", "look at the recorder's log")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _KINDS: tuple[Literal["s3", "azure", "gcs"], ...] = ("s3", "azure", "gcs")
 VARIABLE = "USENET_RECORDER_CONFIG"
 FIRST = """\
-# The recorder's cameras. What else can be set is in docs/recorder.md.
+# The recorder's cameras. What else can be set is in docs/recorder-sidecar.md.
 directory: {directory}
 # marker: {{file: /data/drives/cctv/.usenet-drive.json, id: UUID of the drive}}
 # budget: {{max_bytes: 500G, policy: evict}}
