@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -171,6 +172,13 @@ def test_a_camera_that_accepts_and_hangs_up_is_not_well() -> None:
     assert bench.waits[:4] == [1, 2, 4, 8]
 
 
+def test_a_camera_that_takes_a_minute_to_say_nothing_is_not_well() -> None:
+    bench = Bench()
+    bench.rest = iter([Script(bench.pass_by(60), Unreachable("no")) for _ in range(3)])
+    bench.run()
+    assert bench.waits[:3] == [1, 2, 4]
+
+
 def test_a_refusal_is_not_asked_again_soon() -> None:
     bench = Bench(Script(RecorderError("wrong password")))
     bench.run()
@@ -251,7 +259,7 @@ def test_a_slow_drive_never_blocks_the_camera_and_costs_one_gap(caplog: pytest.L
 
 def test_a_stuck_camera_does_not_hold_up_its_end_nor_another_camera() -> None:
     free = threading.Event()
-    stuck = Bench(Script(frame(0), lambda: free.wait(SECOND * 4), frame(5)))
+    stuck = Bench(Script(frame(0), lambda: free.wait(SECOND * 4), Unreachable("no answer")))
     well = Bench(Script(*[frame(n) for n in range(100)]))
     stuck.camera.start()
     well.run()
@@ -259,8 +267,20 @@ def test_a_stuck_camera_does_not_hold_up_its_end_nor_another_camera() -> None:
     wait_for(lambda: stuck.tape.samples == [frame(0)])
     assert stuck.camera.stop(0.5)
     free.set()
-    time.sleep(0.05)
+    wait_for(lambda: stuck.scripts[0].closed)
     assert stuck.tape.samples == [frame(0)], "nothing is written after the end"
+    assert (stuck.camera.status.state, stuck.camera.status.last_error) == ("stopped", "")
+
+
+def test_a_stream_without_an_end_can_be_ended() -> None:
+    script = Script()
+    script.acts = (frame(n) for n in itertools.count())  # type: ignore[assignment]
+    bench = Bench(script)
+    script.open = lambda: TRACKS  # type: ignore[method-assign]
+    bench.camera.start()
+    wait_for(lambda: bool(bench.tape.samples))
+    assert bench.camera.stop(SECOND)
+    wait_for(lambda: script.closed)
 
 
 def test_a_stuck_drive_is_told_at_the_end() -> None:

@@ -173,6 +173,15 @@ def test_what_fits_passes_in_order() -> None:
     assert len(backlog) == 0
 
 
+def test_what_the_drive_has_in_hand_still_takes_room() -> None:
+    backlog = Backlog(10)
+    backlog.offer(picture(0), leads=True)
+    taken = backlog.items()
+    next(taken)
+    assert len(backlog) == 10
+    assert not backlog.offer(picture(1), leads=False)
+
+
 def test_too_much_is_dropped_up_to_a_key_frame_for_which_there_is_room() -> None:
     clock = Clock()
     backlog = Backlog(40, clock=clock)
