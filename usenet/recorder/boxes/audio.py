@@ -151,7 +151,7 @@ def g711(
     rate: int = 8000,
     channels: int = 1,
 ) -> Track:
-    """A track of G.711 under QuickTime's names, which all parsers know."""
+    """A track of G.711 under QuickTime's names: libav, GStreamer and MediaInfo know them, mkvmerge 74 only shows them."""
     made = entry(law.encode(), rate, channels, 16)
     return Track(id, "audio", timescale, made, duration=max(timescale // 50, 1))
 
@@ -167,10 +167,9 @@ def pcm(
     """A track of PCM; `form` is s16le, s16be, s24le, s24be, s32le, s32be, f32le or f32be.
 
     Of 16 bits it is `sowt` or `twos`, which all parsers know; of more, or above 65535 Hz, `lpcm` with QuickTime's
-    second sound description: libav 5.1 and 8, GStreamer 1.22 and mkvmerge 74 read the right sound, MediaInfo 23.04
-    plays no part in it but names wrong channels and bits. ISO's own `ipcm` and `fpcm` (23003-5) are known to neither
-    GStreamer 1.22 nor mkvmerge 74, `fpcm` not to libav 5.1; `in24` and `in32` of little-endian sound come out of
-    GStreamer or MediaInfo as big-endian.
+    second sound description: libav 5.1 and 8, GStreamer 1.22, mkvmerge 74 and MediaInfo 24.12 read it right, MediaInfo
+    23.04 names wrong channels. ISO's own `ipcm` and `fpcm` (23003-5) are known to neither GStreamer 1.22 nor mkvmerge
+    74, `fpcm` not to libav 5.1; `in24` and `in32` of little-endian sound are big-endian to GStreamer or MediaInfo.
     """
     if form not in FORMS:
         raise BadSample(f"PCM of the form {form} can't be recorded", hint=f"these can: {', '.join(FORMS)}")

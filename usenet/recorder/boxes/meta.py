@@ -21,7 +21,10 @@ def mett(
     *,
     encoding: str = "",
 ) -> Track:
-    """A track whose samples are of one MIME type each: "application/json", ONVIF, "text/xml"."""
+    """A track whose samples are of one MIME type each: "application/json", ONVIF, "text/xml".
+
+    libav gives its samples as data, GStreamer too; MediaInfo 24.12 takes the MIME type for boxes and says so.
+    """
     return _track(id, timescale, box(b"mett", _ENTRY, _word(encoding), _word(mime)))
 
 
