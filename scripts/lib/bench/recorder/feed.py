@@ -7,10 +7,12 @@ import contextlib
 import fcntl
 import os
 import signal
+import struct
 import subprocess
+import termios
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from bench.recorder.material import RATE, Tag
 from bench.recorder.recorders import Recorder
 
 PIPE = 1 << 20
+NEARLY_NONE = 1 << 16
+PATIENCE = 60.0  # seconds
 
 
 @dataclass
@@ -48,6 +52,13 @@ class Fed:
                     left = left[os.write(handle, left) :]
                 if tag.picture:
                     self.given.append(time.monotonic())
+
+    def waiting(self) -> int:
+        """Bytes in the pipe that it has not taken yet, or something that is not little before the first are."""
+        assert self.process.stdin
+        if not self.given:
+            return PIPE
+        return struct.unpack("i", fcntl.ioctl(self.process.stdin, termios.FIONREAD, bytes(4)))[0]
 
     def seconds_given(self, until: float) -> float:
         """Media that it had been given at that moment."""
@@ -86,6 +97,16 @@ class Fed:
             return self.recorder.out(self.folder)
         found = sorted(self.recorder.out(self.folder).glob("*.mp4*"))
         return next((one for one in found if one.suffix in (".part", ".mp4")), self.recorder.out(self.folder) / "none")
+
+
+def start(all_fed: Sequence[Fed], tags: Callable[[], Iterable[Tag]]) -> float:
+    """Feed them all; when the slowest to begin had taken what had waited for it meanwhile."""
+    began = time.monotonic()
+    for fed in all_fed:
+        fed.start(tags(), began)
+    while any(fed.waiting() > NEARLY_NONE for fed in all_fed) and time.monotonic() < began + PATIENCE:
+        time.sleep(0.1)
+    return time.monotonic()
 
 
 def begin(recorder: Recorder, folder: Path, notes: Path) -> Fed:

@@ -11,13 +11,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench.recorder.amount import Amount, Goal, beside
-from bench.recorder.feed import Fed, begin
+from bench.recorder.feed import Fed, begin, start
 from bench.recorder.material import RATE, SECONDS, Material, flv
 from bench.recorder.played import Played, played
 from bench.recorder.recorders import Recorder, others, ours
 from bench.timing import Figure, Series
 
-HEAD_START = 3.0  # seconds until the slowest has begun; what was given before is in its pipe
+HEAD_START = 2.0  # seconds, after the slowest has begun
 Lost = dict[str, list[float]]
 
 
@@ -65,9 +65,7 @@ def _wave(material: Material, place: Path, recorders: Sequence[Recorder], copies
                 folder = place / f"{place_of}-{number}"
                 all_fed.append(begin(recorder, folder, place / f"{place_of}-{number}.notes"))
                 running.callback(all_fed[-1].stop)
-        began = time.monotonic()
-        for fed in all_fed:
-            fed.start(flv(material, 600), began)
+        began = start(all_fed, lambda: flv(material, 600))
         moments = sorted((began + HEAD_START + random.uniform(0, SECONDS / 2), n) for n in range(len(all_fed)))
         ended = []
         for moment, number in moments:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.recorder.amount import Goal, beside
-from bench.recorder.feed import Fed, begin
+from bench.recorder.feed import Fed, begin, start
 from bench.recorder.kill import none_of, recovered_of
 from bench.recorder.material import Material, flv
 from bench.recorder.played import played
@@ -67,10 +67,7 @@ def _cut_all(
         for number, (_, recorder, _) in enumerate(trials):
             fed.append(begin(recorder, volumes[number].place / "rec", folder / f"v{number}.notes"))
             running.callback(fed[-1].stop)
-        time.sleep(2)  # all of them have begun: from here on what is given is taken at once
-        began = time.monotonic()
-        for one in fed:
-            one.start(flv(material, 600), began)
+        began = start(fed, lambda: flv(material, 600))
         order = sorted((began + after + random.uniform(0, 2), n) for n, (_, _, after) in enumerate(trials))
         moments = {}
         for moment, number in order:
