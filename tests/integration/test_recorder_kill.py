@@ -6,13 +6,17 @@ import random
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from threading import Event
 
 import av
 import pytest
 
 from tests.integration.recorder_rig import kills, media, tally
+from tests.integration.recorder_rig.desk import Desk
+from tests.integration.recorder_rig.media import GOP
 from tests.integration.recorder_rig.power import FLUSHES
 from tests.integration.recorder_rig.takes import Camera, Studio, Take, studio
+from tests.integration.recorder_rig.witness import NEVER
 from tests.waiting import wait
 from usenet.recorder.recover import recover_all
 
@@ -59,6 +63,18 @@ def test_a_player_shows_every_picture_before_and_after_recovery(tmp_path, actors
     assert report.final
     assert _pictures(report.final) == before == [media.brightness(number) for number in range(len(before))]
     assert len(before) > 1
+
+
+def test_the_end_of_a_segment_is_written_before_the_next_one_begins(tmp_path):
+    """Whatever keeps the thread that finishes busy: a kill takes no chunk of the one and then one of the other."""
+    busy, desk = Event(), Desk(tmp_path / "desk", flush=FLUSHES["default"], rotate_s=0.1)
+    desk.recorder._sealing.submit(busy.wait)
+    desk.take(GOP + 1)
+    first, second = desk.seen().segments()
+    assert desk.seen().written(first, NEVER) == {media.VIDEO: GOP - 1}
+    busy.set()
+    desk.close()
+    assert [Path(path).exists() for path in (first, second)] == [True, True]
 
 
 def _pictures(path: Path) -> list[int]:

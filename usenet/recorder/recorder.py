@@ -214,10 +214,18 @@ class Recorder:
         self._on_error(Path(segment.path), error)
 
     def _end(self) -> None:
-        """The segment takes no more; it is finished in the background, in the order of the segments."""
+        """The segment takes no more; it is finished in the background, in the order of the segments.
+
+        Its last chunk is not left to the background: a kill in between would take it and the next segment's first.
+        """
         segment, self._segment = self._segment, None
-        if segment is not None:
-            self._sealing.submit(self._seal, segment)
+        if segment is None:
+            return
+        try:
+            segment.cut()
+        except RecorderError as error:
+            self._on_error(Path(segment.path), error)
+        self._sealing.submit(self._seal, segment)
 
     def _seal(self, segment: Segment) -> None:
         self._coordinator.remove(segment)
