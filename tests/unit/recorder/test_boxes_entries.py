@@ -30,8 +30,8 @@ STREAMS: dict[str, tuple[bytes, bytes, bytes, bytes]] = {
 def test_a_stream_of_pictures_becomes_samples(codec: str) -> None:
     extradata, first, other, held = STREAMS[codec]
     assert entries.to_mp4(codec, first, extradata) == held
-    assert entries.key(codec, held, extradata)
-    assert not entries.key(codec, entries.to_mp4(codec, other, extradata), extradata)
+    assert entries.key(codec, held)
+    assert not entries.key(codec, entries.to_mp4(codec, other, extradata))
     assert entries.settings(codec, entries.to_mp4(codec, other, extradata)) == b""
     given_track = entries.track(7, codec, timescale=90_000, extradata=extradata, language="ger", name="Gate")
     found = entries.settings(codec, held, extradata)
@@ -40,15 +40,15 @@ def test_a_stream_of_pictures_becomes_samples(codec: str) -> None:
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
-def test_samples_that_are_length_prefixed_already_stay_as_they_are(codec: str) -> None:
+def test_samples_that_are_length_prefixed_already_keep_their_units_with_lengths_of_four_bytes(codec: str) -> None:
     config = video.avcc(H264) if codec == "h264" else video.hvcc(H265)
+    assert video.length_size("h264" if codec == "h264" else "hevc", config) == 4
     two = config[:4] + b"\xfd" + config[5:] if codec == "h264" else config[:21] + b"\x0d" + config[22:]
     idr = IDR if codec == "h264" else IDR_H265
     for size, extradata in ((4, config), (2, two)):
         sample = len(idr).to_bytes(size, "big") + idr
-        assert entries.to_mp4(codec, sample, extradata) == sample
-        assert entries.key(codec, sample, extradata)
-        assert extradata in entries.track(1, codec, timescale=1, extradata=extradata).entry
+        assert entries.to_mp4(codec, sample, extradata) == nal.prefixed([idr])
+        assert config in entries.track(1, codec, timescale=1, extradata=extradata).entry
 
 
 def test_a_change_of_settings_is_seen() -> None:
@@ -56,6 +56,25 @@ def test_a_change_of_settings_is_seen() -> None:
     before = entries.settings("h264", nal.prefixed([*H264, IDR]))
     assert entries.settings("h264", nal.prefixed([*H264, IDR, SLICE])) == before
     assert entries.settings("h264", nal.prefixed([wider, H264[1], IDR])) != before
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
+def test_settings_that_are_repeated_are_no_change_and_others_are(codec: str) -> None:
+    annexb, _, _, held = STREAMS[codec]
+    make = {"h264": lambda: video.avcc(H264), "hevc": lambda: video.hvcc(H265, complete=False)}
+    config = make.get(codec, lambda: video.av1c(SEQUENCE) + b"\x2a\x00")()  # with metadata behind it
+    for extradata in (annexb, config):
+        assert entries.settings(codec, held, extradata) == extradata
+    other = {
+        "h264": nal.prefixed([bytes.fromhex("68ebe3cb20"), IDR]),  # a picture parameter set alone
+        "hevc": nal.prefixed([H265[2] + b"\x40", IDR_H265]),
+        "av1": bytes.fromhex(list(AV1)[1]),
+    }[codec]
+    changed = entries.settings(codec, other, config)
+    assert changed not in (b"", config)
+    before, after = (entries.track(1, codec, timescale=1, extradata=each) for each in (config, changed))
+    assert before.entry != after.entry
+    assert entries.settings(codec, held, config) == config, "and back"
 
 
 def test_sound_and_text_become_samples() -> None:
@@ -104,6 +123,6 @@ def test_any_bytes_are_taken_or_refused_with_a_sentence(codec: str, data: bytes,
             call(*words, **more)  # type: ignore[operator]
 
     ask(entries.to_mp4, codec, data, extradata)
-    ask(entries.key, codec, data, extradata)
+    ask(entries.key, codec, data)
     ask(entries.settings, codec, data, extradata)
     ask(entries.track, 1, codec, timescale=90_000, extradata=extradata, rate=48_000, channels=2)

@@ -151,7 +151,7 @@ def g711(
     rate: int = 8000,
     channels: int = 1,
 ) -> Track:
-    """A track of G.711 under QuickTime's names: libav, GStreamer and MediaInfo know them, mkvmerge 74 only shows them."""
+    """A track of G.711 by QuickTime's names, which libav, GStreamer and MediaInfo know; mkvmerge 74 only lists it."""
     made = entry(law.encode(), rate, channels, 16)
     return Track(id, "audio", timescale, made, duration=max(timescale // 50, 1))
 

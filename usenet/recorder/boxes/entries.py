@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from ..errors import BadSample
 from ..tracks import Track
@@ -80,11 +80,11 @@ def _sound(id: int, codec: str, timescale: int, extradata: bytes, rate: int, cha
 def to_mp4(codec: str, data: bytes, extradata: bytes = b"") -> bytes:
     """What an MP4 sample holds of one packet: length-prefixed NAL units, OBUs without delimiters, AAC without ADTS.
 
-    `extradata` as for `track`: avcC or hvcC say that packets are length-prefixed already, and they stay as they are.
-    A packet of WebVTT is the text of one cue, and stays without its times. BadSample when nothing is left.
+    `extradata` as for `track`: avcC or hvcC say that packets are length-prefixed already. Lengths have four bytes in
+    every sample of ours. A packet of WebVTT is the text of one cue. BadSample when nothing is left.
     """
-    if codec in ("h264", "hevc"):
-        made = data if video.is_config(extradata) else nal.prefixed(nal.split(data))
+    if _has_nal_units(codec):
+        made = _prefixed(codec, data, extradata)
     elif codec == "av1":
         made = b"".join(unit.whole for unit in obu.units(data) if unit.kind != obu.DELIMITER)
     elif codec == "aac":
@@ -99,37 +99,54 @@ def to_mp4(codec: str, data: bytes, extradata: bytes = b"") -> bytes:
     return made
 
 
-def key(codec: str, sample: bytes, extradata: bytes = b"") -> bool:
+def _has_nal_units(codec: str) -> TypeGuard[nal.Codec]:
+    return codec in ("h264", "hevc")
+
+
+def _prefixed(codec: nal.Codec, data: bytes, extradata: bytes) -> bytes:
+    if not video.is_config(extradata):
+        return nal.prefixed(nal.split(data))
+    size = video.length_size(codec, extradata)
+    return data if size == 4 else nal.prefixed(nal.parts(data, size))
+
+
+def key(codec: str, sample: bytes) -> bool:
     """Whether decoding can begin at this sample of `to_mp4`. Every sample of sound, text and metadata is such."""
-    match codec:
-        case "h264":
-            return nal.is_key("h264", _parts("h264", sample, extradata))
-        case "hevc":
-            return nal.is_key("hevc", _parts("hevc", sample, extradata))
-        case "av1":
-            return obu.is_key(sample)
-        case "vp9":
-            return obu.vp9(sample) is not None
-    return True
+    if _has_nal_units(codec):
+        return nal.is_key(codec, nal.parts(sample))
+    if codec == "av1":
+        return obu.is_key(sample)
+    return codec != "vp9" or obu.vp9(sample) is not None
 
 
 def settings(codec: str, sample: bytes, extradata: bytes = b"") -> bytes:
-    """The settings that come with this sample of `to_mp4`, as `extradata` for `track`; b"" if none came.
+    """The settings that hold from this sample of `to_mp4` on, as `extradata` for `track`; b"" if it brings none.
 
-    Equal settings are equal bytes, so that a source sees when they change.
+    Settings that only repeat those of `extradata` are `extradata` itself, so that a source sees when they change:
+    the same settings are the same bytes.
     """
-    match codec:
-        case "h264":
-            return nal.join(nal.parameter_sets("h264", _parts("h264", sample, extradata)))
-        case "hevc":
-            return nal.join(nal.parameter_sets("hevc", _parts("hevc", sample, extradata)))
-        case "av1":
-            return next((unit.whole for unit in obu.units(sample) if unit.kind == obu.SEQUENCE), b"")
-        case "vp9":
-            return obu.vp9_settings(sample)
-    return b""
+    if _has_nal_units(codec):
+        return _parameter_sets(codec, nal.parameter_sets(codec, nal.parts(sample)), extradata)
+    if codec == "av1":
+        found = next((unit for unit in obu.units(sample) if unit.kind == obu.SEQUENCE), None)
+        if found is None:
+            return b""
+        return extradata if found.body in _sequences(extradata) else found.whole
+    return obu.vp9_settings(sample) if codec == "vp9" else b""
 
 
-def _parts(codec: nal.Codec, sample: bytes, extradata: bytes) -> list[bytes]:
-    size = video.length_size(codec, extradata) if video.is_config(extradata) else 4
-    return list(nal.parts(sample, size))
+def _parameter_sets(codec: nal.Codec, found: list[bytes], extradata: bytes) -> bytes:
+    """Those of a kind that did not come are taken from `extradata`."""
+    if not found:
+        return b""
+    known = video.sets_in(codec, extradata) if extradata else []
+    if all(unit in known for unit in found):
+        return extradata
+    came = {nal.kind(codec, unit) for unit in found}
+    rest = [unit for unit in known if nal.kind(codec, unit) not in came]
+    return nal.join(nal.parameter_sets(codec, [*found, *rest]))
+
+
+def _sequences(extradata: bytes) -> list[bytes]:
+    units = extradata[4:] if extradata[:1] == b"\x81" else extradata
+    return [unit.body for unit in obu.units(units) if unit.kind == obu.SEQUENCE]

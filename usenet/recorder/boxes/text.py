@@ -48,7 +48,7 @@ def read_tx3g(sample: bytes) -> str:
 def wvtt(id: int, timescale: int, header: bytes = b"") -> Track:
     """A track of WebVTT. `header` is the text above the first cue: "WEBVTT", regions, styles.
 
-    GStreamer, MediaInfo and browsers know it; to libav 5.1 and 8 it is data without a name, mkvmerge 74 leaves it out.
+    GStreamer and MediaInfo know it; to libav 5.1 and 8 it is data without a name, mkvmerge 74 leaves it out.
     """
     text = header.strip(b"\xef\xbb\xbf\r\n\x00 ") or b"WEBVTT"
     if not text.startswith(b"WEBVTT"):

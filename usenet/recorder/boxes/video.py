@@ -35,7 +35,10 @@ def h264(
 
     `in_band` says that parameter sets in the samples may differ from these (avc3). avc1 is what all players take.
     """
-    config = settings if isinstance(settings, bytes) and is_config(settings) else avcc(_sets("h264", settings))
+    if isinstance(settings, bytes) and is_config(settings):
+        config = _four("h264", settings)
+    else:
+        config = avcc(_sets("h264", settings))
     picture = sps.h264(read_avcc(config)[0])
     kind = b"avc3" if in_band else b"avc1"
     made = entry(kind, picture.width, picture.height, box(b"avcC", config))
@@ -54,7 +57,7 @@ def hevc(
     `in_band` gives hev1 instead of hvc1, which is the one that Apple's players take.
     """
     if isinstance(settings, bytes) and is_config(settings):
-        config = settings
+        config = _four("hevc", settings)
     else:
         config = hvcc(_sets("hevc", settings), complete=not in_band)
     sets = [unit for unit in read_hvcc(config) if nal.kind("hevc", unit) == nal.SPS_H265]
@@ -183,12 +186,26 @@ def read_hvcc(config: bytes) -> list[bytes]:
     return units
 
 
+def sets_in(codec: nal.Codec, settings: bytes) -> list[bytes]:
+    """The parameter sets in avcC, hvcC or Annex B. Damaged or BadSample if it is none of them."""
+    if not is_config(settings):
+        return nal.parameter_sets(codec, nal.split(settings))
+    return nal.parameter_sets(codec, read_avcc(settings) if codec == "h264" else read_hvcc(settings))
+
+
 def length_size(codec: nal.Codec, config: bytes) -> int:
     """How many bytes long the lengths in the samples are, by avcC or hvcC. Damaged if it is too short to say."""
     at = 4 if codec == "h264" else 21
     if len(config) <= at:
         raise Damaged("avcC or hvcC is cut short")
     return (config[at] & 3) + 1
+
+
+def _four(codec: nal.Codec, config: bytes) -> bytes:
+    """The same avcC or hvcC, for samples whose lengths have four bytes."""
+    length_size(codec, config)
+    at = 4 if codec == "h264" else 21
+    return config[:at] + bytes([config[at] | 3]) + config[at + 1 :]
 
 
 def av1c(data: bytes) -> bytes:

@@ -44,7 +44,7 @@ class Lane:
         try:
             data = entries.to_mp4(self.codec, raw, self._extradata)
             self._settle(entries.settings(self.codec, data, self._extradata))
-            sync = entries.key(self.codec, data, self._extradata)
+            sync = entries.key(self.codec, data)
         except (BadSample, Damaged):
             return None
         if self.track is None:
