@@ -18,7 +18,8 @@ from usenet.recorder.upload.journal import peek
 from usenet.recorder.upload.layout import journal_of, key_of
 from usenet.recorder.upload.pace import Patience
 from usenet.recorder.upload.storage import Found, Refused
-from usenet.recorder.upload.uploader import Times, Uploader, Uploads, is_uploaded
+from usenet.recorder.upload.uploader import Times, Uploader, is_uploaded
+from usenet.recorder.upload.uploads import Uploads
 
 from .uploads.memory import Clock, Counting, Disk, Kill, Memory, journals, kill, unreachable
 from .uploads.segments import Growing, finished
@@ -103,6 +104,31 @@ def test_one_segment_that_cannot_be_uploaded_holds_up_no_other(tmp_path: Path) -
     assert [is_uploaded(path, ["memory"]) for path in (first, *others)] == [False, True, True, True]
     assert uploader.metrics.waiting == 1
     assert 3 < uploader.metrics.errors < 9
+
+
+def test_one_segment_that_is_refused_holds_up_no_other(tmp_path: Path) -> None:
+    storage, clock = Memory(), Clock()
+    first, *others = (finished(tmp_path / "cam", 300, name, seed=number) for number, name in enumerate(names(4)))
+    refused, begin = key_of(first, tmp_path, ""), storage.begin
+
+    def picky(key: str) -> str:
+        if key == refused:
+            raise Refused("such a key is not allowed")
+        return begin(key)
+
+    storage.begin = picky  # type: ignore[method-assign]
+    run(make(tmp_path, storage, clock), clock, 60)
+    assert [is_uploaded(path, ["memory"]) for path in (first, *others)] == [False, True, True, True]
+
+
+def test_a_live_segment_with_nothing_to_send_does_not_end_a_storage_s_rest(tmp_path: Path) -> None:
+    storage, clock = Memory(), Clock()
+    finished(tmp_path / "cam", 300)
+    Growing(tmp_path / "cam", "20261121T180000.000Z.mp4")
+    storage.trouble = lambda call: unreachable()
+    uploader = make(tmp_path, storage, clock)
+    run(uploader, clock, 600)
+    assert 8 < uploader.metrics.errors < 12
 
 
 def test_metrics(tmp_path: Path) -> None:

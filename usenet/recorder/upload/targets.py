@@ -14,7 +14,8 @@ from .layout import storage_name
 from .pace import Pace
 from .s3 import S3, S3Place
 from .storage import Storage
-from .uploader import Uploader, Uploads
+from .uploader import Uploader
+from .uploads import Uploads
 
 S3_NAMES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 GCS_NAMES = ("GCS_ACCESS_KEY_ID", "GCS_SECRET_ACCESS_KEY")

@@ -6,7 +6,6 @@ It only reads segments, and writes nothing but its own journals. Recording neith
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -66,6 +65,7 @@ class _Found:
     done: set[Path] = field(default_factory=set)
     finished: frozenset[Path] = frozenset()
     looked: float | None = None
+    failed_last: Path | None = None
 
 
 class Uploader:
@@ -96,12 +96,16 @@ class Uploader:
             return self._not_before - now
         if self._found.looked is None or now >= self._found.looked + self._times.look_every:
             self._look(now)
-        for path, job in sorted(self._found.jobs.items(), key=lambda item: (item[0].name, item[0])):
+        for path, job in sorted(self._found.jobs.items(), key=lambda item: self._order(item[0])):
             if now >= job.not_before and self._try(path, job):
                 self._measure()
                 return max(0.0, self._not_before - self._clock())
         self._measure()
         return self._times.look_every
+
+    def _order(self, path: Path) -> tuple[bool, str, Path]:
+        """The oldest first; but after the storage failed with one segment, any other is tried before that one."""
+        return path == self._found.failed_last, path.name, path
 
     def _try(self, path: Path, job: _Job) -> bool:
         """One step of one segment; False if it has nothing to do now, so that the next may be asked."""
@@ -114,8 +118,10 @@ class Uploader:
         except (RecorderError, OSError) as error:
             self._failed(path, job, error)
             return True
-        self._patience.worked()
-        job.patience.worked()
+        if outcome is not Outcome.WAIT:  # else nothing was asked
+            self._patience.worked()
+            job.patience.worked()
+            self._found.failed_last = None
         self._count(job, sent)
         if outcome in (Outcome.DONE, Outcome.CLEARED):
             del self._found.jobs[path]
@@ -125,15 +131,15 @@ class Uploader:
         return outcome is not Outcome.WAIT
 
     def _failed(self, path: Path, job: _Job, error: RecorderError | OSError) -> None:
-        """Leave the storage alone for a while if it is to blame, else only this segment."""
-        storage = isinstance(error, Unreachable | Refused) and not isinstance(error, Wrong)
-        wait = (self._patience if storage else job.patience).failed()
-        if storage:
-            self._not_before = self._clock() + wait
-        else:
-            job.not_before = self._clock() + wait
+        """Leave this segment alone for a while, and all of the storage if that seems to be to blame."""
+        now, wait = self._clock(), job.patience.failed()
+        if isinstance(error, Unreachable | Refused) and not isinstance(error, Wrong):
+            self._not_before, self._found.failed_last = now + self._patience.failed(), path
+        job.not_before = max(now + wait, self._not_before)
         self.metrics = replace(self.metrics, errors=self.metrics.errors + 1, last_error=str(error))
-        log.warning("%s: not uploaded to %s, again in %.0f s: %s", path.name, self._storage.name, wait, error)
+        log.warning(
+            "%s: not uploaded to %s, again in %.0f s: %s", path.name, self._storage.name, job.not_before - now, error
+        )
 
     def _count(self, job: _Job, before: tuple[int, int]) -> None:
         self.metrics = replace(
@@ -194,57 +200,3 @@ def is_uploaded(path: Path, storages: list[str], io: IO | None = None) -> bool:
     """
     io = io or RealFiles()
     return bool(storages) and all(_verified(path, storage, io) for storage in storages)
-
-
-def _together(all_of: list[Metrics]) -> Metrics:
-    return Metrics(
-        all_of[0].storage,
-        bytes_sent=sum(one.bytes_sent for one in all_of),
-        parts_sent=sum(one.parts_sent for one in all_of),
-        segments=sum(one.segments for one in all_of),
-        waiting=sum(one.waiting for one in all_of),
-        lag_s=max(one.lag_s for one in all_of),
-        errors=sum(one.errors for one in all_of),
-        last_error=next((one.last_error for one in all_of if one.last_error), ""),
-        paused_s=max(one.paused_s for one in all_of),
-    )
-
-
-class Uploads:
-    """Several queues, each with a thread of its own: a storage that is slow or full holds up no other."""
-
-    def __init__(self, uploaders: list[Uploader], rest: float = 5.0) -> None:
-        self._uploaders, self._rest = uploaders, rest
-        self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
-
-    @property
-    def metrics(self) -> list[Metrics]:
-        """One for each storage, whatever the number of its queues."""
-        storages: dict[str, list[Metrics]] = {}
-        for uploader in self._uploaders:
-            storages.setdefault(uploader.metrics.storage, []).append(uploader.metrics)
-        return [_together(each) for each in storages.values()]
-
-    def start(self) -> None:
-        for uploader in self._uploaders:
-            thread = threading.Thread(
-                target=self._run, args=(uploader,), name=f"upload-{uploader.metrics.storage}", daemon=True
-            )
-            self._threads.append(thread)
-            thread.start()
-
-    def stop(self, timeout: float = 5.0) -> None:
-        """No further step. A part on its way is given up after `timeout` and sent again by the next start."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(timeout)
-
-    def _run(self, uploader: Uploader) -> None:
-        while not self._stop.is_set():
-            try:
-                wait = uploader.step()
-            except Exception:
-                log.exception("upload to %s: a fault of the program; going on", uploader.metrics.storage)
-                wait = self._rest
-            self._stop.wait(wait)
