@@ -233,7 +233,7 @@ def test_settings_that_change_are_kept_both(tmp_path: Path) -> None:
     heard = times(done.path, "a:0")
     assert heard[0] == 0
     assert max(b - a for a, b in pairwise(heard)) < 0.05
-    tail = export([one, other], tmp_path / "tail.mp4", start_ns=START + 4 * S)
+    tail = export([done.path], tmp_path / "tail.mp4", start_ns=START + 4 * S)
     assert len(read(tail.path).tracks[0].entries) == 1
     assert pictures(tail.path)[-1] == pictures(big)[-1]
 
@@ -245,6 +245,21 @@ def test_sources_that_decode_ahead_by_different_times(tmp_path: Path, ways: tupl
     with av.open(done.path) as file:
         shown = [float(frame.time or 0) for frame in file.decode(video=0)]
     assert shown == pytest.approx([number / 30 for number in range(180 * len(ways))], abs=1e-4)
+    assert verify(done.path).ok
+
+
+def test_sound_that_reaches_into_the_next_source(tmp_path: Path) -> None:
+    """It is kept; what the next source has of that time is left out, so that nothing sounds twice or runs back."""
+    longer = tmp_path / "longer.mp4"
+    ffmpeg(
+        *("-f", "lavfi", "-i", "testsrc2=s=160x90:r=30:d=3", "-f", "lavfi", "-i", "sine=r=48000:d=3.5"),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", str(longer)),
+    )
+    done = export([longer, film()], tmp_path / "out.mp4")
+    heard = times(done.path, "a:0")
+    assert [two - one for one, two in pairwise(heard)] == pytest.approx([1024 / 48000] * (len(heard) - 1), abs=0.012)
+    assert heard[-1] == pytest.approx(9, abs=0.05)
+    assert not read(done.path).tracks[1].samples.shift
     assert verify(done.path).ok
 
 

@@ -6,6 +6,7 @@ import struct
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
+from copy import deepcopy
 from itertools import groupby
 from typing import NamedTuple
 
@@ -29,6 +30,28 @@ class Span(NamedTuple):
     entries: tuple[int, ...]
 
 
+class Runs:
+    """Values, and how often each comes; a value that comes again right behind itself is counted, not kept."""
+
+    def __init__(self) -> None:
+        self.counts = array("I")
+        self.values = array("q")
+
+    def extend(self, count: int, value: int) -> None:
+        if self.values and self.values[-1] == value:
+            self.counts[-1] += count
+        else:
+            self.counts.append(count)
+            self.values.append(value)
+
+    def write(self, lift: int = 0) -> bytes:
+        """As the rows of stts and ctts, `lift` added to each value."""
+        rows = array("I", bytes(8 * len(self.counts)))
+        rows[::2] = self.counts
+        rows[1::2] = array("I", (value + lift for value in self.values))
+        return struct.pack(">I", len(self.counts)) + swapped(rows).tobytes()
+
+
 class Columns:
     """Grows span by span; sample times are kept as runs, sizes as they are."""
 
@@ -38,8 +61,8 @@ class Columns:
         self.last = 0  # that of the newest
         self._tail = 0  # how long it lasts
         self._sizes = array("I")
-        self._times: list[list[int]] = []
-        self._shifts: list[list[int]] = []
+        self._times = Runs()
+        self._shifts = Runs()
         self._sync = array("I")
         self._all_sync = True
         self._offsets = array("Q")
@@ -49,7 +72,7 @@ class Columns:
     @property
     def lift(self) -> int:
         """What is added to composition offsets, none of which is negative then: not every player takes such."""
-        return max(0, -min((shift for _, shift in self._shifts), default=0))
+        return max(0, -min(self._shifts.values, default=0))
 
     @property
     def origin(self) -> int:
@@ -65,11 +88,11 @@ class Columns:
         for count, dts, delta in _times(span):
             self._join(dts)
             if count > 1:
-                _extend(self._times, count - 1, delta)
+                self._times.extend(count - 1, delta)
             self.last, self._tail = dts + (count - 1) * delta, delta
             self.count += count
         for count, shift in _shifts(span):
-            _extend(self._shifts, count, shift)
+            self._shifts.extend(count, shift)
         self._marks(span, self.count - (span.last - span.first))
         samples = span.samples
         sizes = samples.sizes[span.first : span.last] if samples.sizes else None
@@ -85,7 +108,7 @@ class Columns:
                 "the time between two sources is too long for one file",
                 hint="export them apart, or close the gaps",
             )
-        _extend(self._times, 1, dts - self.last)
+        self._times.extend(1, dts - self.last)
 
     def _marks(self, span: Span, number: int) -> None:
         marks = span.samples.sync
@@ -108,12 +131,11 @@ class Columns:
 
     def tables(self) -> list[bytes]:
         """What stands behind stsd."""
-        times = [list(each) for each in self._times]
-        _extend(times, 1, min(self._tail, _LONGEST))
-        out = [full(b"stts", 0, 0, _pairs(times))]
-        lift = self.lift
-        if any(each + lift for _, each in self._shifts):
-            out.append(full(b"ctts", 0, 0, _pairs([[count, each + lift] for count, each in self._shifts])))
+        times, lift = deepcopy(self._times), self.lift
+        times.extend(1, self._tail)
+        out = [full(b"stts", 0, 0, times.write())]
+        if any(each + lift for each in self._shifts.values):
+            out.append(full(b"ctts", 0, 0, self._shifts.write(lift)))
         if not self._all_sync:
             out.append(full(b"stss", 0, 0, struct.pack(">I", len(self._sync)), _big(self._sync)))
         rows = [struct.pack(">III", at, *row) for at, row in self._chunks()]
@@ -153,17 +175,6 @@ def _shifts(span: Span) -> Iterator[tuple[int, int]]:
         end = min(span.last, samples.shift_first[at + 1] if at + 1 < runs else span.last)
         yield end - begin, samples.shift[at] - span.late
         at += 1
-
-
-def _extend(pairs: list[list[int]], count: int, value: int) -> None:
-    if pairs and pairs[-1][1] == value:
-        pairs[-1][0] += count
-    else:
-        pairs.append([count, value])
-
-
-def _pairs(pairs: list[list[int]]) -> bytes:
-    return struct.pack(">I", len(pairs)) + _big(array("I", (value for pair in pairs for value in pair)))
 
 
 def _big(values: array[int]) -> bytes:

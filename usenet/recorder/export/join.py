@@ -16,7 +16,7 @@ from ..reader import Edit, Mp4Track, Place, Samples, Source
 from ..reader.edits import edits
 from ..reader.source import name
 from . import borders
-from .columns import Span
+from .columns import Columns, Span
 from .footage import Footage, when
 from .moov import Out
 
@@ -183,8 +183,7 @@ def _part(out: Out, cut: Cut, track: Mp4Track, edge: tuple[bool, bool]) -> Part 
     first, last = _numbers(track, cut, edge)
     move = shift + track.edits.move
     if out.columns.count and track.kind != "video":
-        while first < last and 2 * (track.samples.dts(first) + move - out.columns.end) < -track.samples.duration(first):
-            first += 1
+        first = _behind(out.columns, track, move, first, last)
     if first >= last:
         return None
     late = 0 if not out.columns.count else max(0, out.columns.last + 1 - track.samples.dts(first) - move)
@@ -196,6 +195,17 @@ def _part(out: Out, cut: Cut, track: Mp4Track, edge: tuple[bool, bool]) -> Part 
     out.shown = min(borders.extent(track)[1], _high(track, first, last)) + shift
     out.shown = min(out.shown, border) if edge[1] else out.shown
     return Part(out, span)
+
+
+def _behind(columns: Columns, track: Mp4Track, move: int, first: int, last: int) -> int:
+    """The first sample that begins when the source before has ended, or not more than half of itself earlier."""
+    samples = track.samples
+    while first < last:
+        dts = samples.dts(first) + move
+        if dts > columns.last and 2 * (columns.end - dts) <= samples.duration(first):
+            break
+        first += 1
+    return first
 
 
 def _numbers(track: Mp4Track, cut: Cut, edge: tuple[bool, bool]) -> tuple[int, int]:
