@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.recorder.footage import film
 from tests.unit.recorder.takes import TRACKS, held, takes
 from usenet.cli.flags import FLAGS, Flags
 from usenet.cli.main import run
@@ -157,3 +158,44 @@ def test_a_file_that_is_there_is_never_written_over(recordings: Path, capsys: py
     assert "there already" in said(capsys, "export", str(done), "--out", str(done), code=2)
     assert "there already" in said(capsys, "record", str(done), "--out", str(done), code=2)
     assert done.read_bytes() == before
+
+
+def test_verify_asks_other_programs_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = tmp_path / "x.mp4"
+    said(capsys, "record", str(film()), "--out", str(done))
+    [checked] = told(capsys, "verify", "--deep", str(done))
+    assert (checked["verdict"]["kind"], checked["verdict"]["findings"], checked["against"]) == ("finished", [], [])
+    assert "ffprobe" in checked["agree"]
+    assert "right" in said(capsys, "verify", str(done))
+    data = bytearray(done.read_bytes())
+    data[-20] ^= 1
+    done.write_bytes(data)
+    assert "NOT right" in said(capsys, "verify", "--deep", str(done), code=3)
+
+
+VIDEO = {"codec_type": "video", "nb_read_packets": "119"}
+
+
+@pytest.mark.parametrize(
+    ("printed", "sentence"),
+    [
+        (json.dumps({"streams": [VIDEO]}), "1 tracks"),
+        (json.dumps({"streams": [VIDEO, {**VIDEO, "codec_type": "audio"}]}), "119 and 119 samples"),
+        ("", "ffprobe"),
+    ],
+    ids=["a track less", "a sample less", "it fails"],
+)
+def test_another_program_that_finds_something_else_is_told(
+    recordings: Path,
+    printed: str,
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tools := tmp_path / "tools").mkdir()
+    program = tools / "ffprobe"
+    program.write_text(f"#!/bin/sh\necho '{printed}'\n[ -n '{printed}' ] || {{ echo ffprobe: no >&2; exit 1; }}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:/bin")
+    assert sentence in said(capsys, "verify", str(recordings / "garden" / FIRST), code=3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -37,8 +38,20 @@ def listed(directory: Path, camera: str = "") -> list[Row]:
     """Those below a directory, or of the one camera whose directory it is, the newest first. UsageError: it is none."""
     if not directory.is_dir():
         raise UsageError(f"{directory}: there is no such directory", hint="name the directory of the recordings")
-    found = [*inventory.of(directory), *inventory.recordings(directory)]
-    return [_row(one) for one in found if camera in ("", one.camera)]
+    every = [
+        *((directory, path.name) for path in sorted(directory.iterdir(), reverse=True) if _is_name(path.name)),
+        *((directory / name, file) for file, name in inventory.listed(directory)),
+    ]
+    return [row for folder, name in every if camera in ("", folder.name) for row in _rows(folder, name)]
+
+
+def _is_name(name: str) -> bool:
+    return bool(inventory.NAME.fullmatch(name.removesuffix(inventory.LIVE)))
+
+
+def _rows(folder: Path, name: str) -> Iterator[Row]:
+    with suppress(FileNotFoundError):  # finished or deleted meanwhile
+        yield _row(inventory.describe(folder.name, folder / name))
 
 
 def _row(one: inventory.Recording) -> Row:
