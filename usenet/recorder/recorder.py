@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from . import policy
-from .errors import Full, Poisoned, RecorderError
+from .errors import Busy, Full, Poisoned, RecorderError
 from .flusher import Coordinator
 from .io import IO, Files
 from .segment import Segment
@@ -22,6 +22,8 @@ from .timeline import Placed, Timeline
 from .tracks import Movie, Sample, Track
 
 log = logging.getLogger("usenet.recorder")
+
+_ATTEMPTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,19 +183,26 @@ class Recorder:
         number = self._counts["segments"] + 1
         tags = (("usenet.recording", self._recording), ("usenet.segment", str(number)))
         movie = replace(self._movie, created_ns=placed.wall_ns, tags=(*self._movie.tags, *tags))
-        segment = Segment.create(
-            self._free_name(placed.wall_ns),
-            self._tracks,
-            movie=movie,
-            flush=self._flush,
-            seconds=self._rotate.planned or self._rotate.seconds,
-            io=self._io,
-        )
+        segment = self._create(placed.wall_ns, movie)
         self._segment, self._due = segment, False
         self._coordinator.add(segment, self._failed)
         self._count(segments=1)
         self._on_started(Path(segment.path))
         return segment
+
+    def _create(self, wall_ns: int, movie: Movie) -> Segment:
+        """Under the first name that is free; another recorder, or a recovery, may be quicker to take one."""
+        for _ in range(_ATTEMPTS):
+            with contextlib.suppress(FileExistsError, Busy):
+                return Segment.create(
+                    self._free_name(wall_ns),
+                    self._tracks,
+                    movie=movie,
+                    flush=self._flush,
+                    seconds=self._rotate.planned or self._rotate.seconds,
+                    io=self._io,
+                )
+        raise Busy(f"{self.directory}: others take every name that is free", hint="give each camera its own folder")
 
     def _free_name(self, wall_ns: int) -> str:
         """With a number behind it where the name is taken: a clock that was set back gives one twice."""

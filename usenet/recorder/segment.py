@@ -16,7 +16,7 @@ from pathlib import Path
 from . import commit as commits
 from . import finalise, fragment, index, policy
 from .commit import Commit
-from .errors import Full, Poisoned, RecorderError
+from .errors import Busy, Full, Poisoned
 from .head import Head, reserve
 from .io import IO, Files
 from .lease import Lease
@@ -101,8 +101,7 @@ class Segment:
         made: list[str] = []
         try:
             self._make("part", made)
-            if not io.lock(self._handles["part"]):
-                raise RecorderError(f"{self.path}.part was locked in the moment it was made")
+            self._claim(made)
             io.allocate(self._handles["part"], 0, head.data_start)
             io.pwrite(self._handles["part"], head.write(), 0)
             self._make("index", made)
@@ -115,9 +114,19 @@ class Segment:
             for handle in self._handles.values():
                 io.sync(handle)
             io.syncdir(_folder(self.path))
+        except Busy:
+            self._undo(made)
+            raise
         except OSError as error:
             self._undo(made)
             raise _sentence(error, self.path) from error
+
+    def _claim(self, made: list[str]) -> None:
+        """Busy when a recovery came between making the part and locking it: the part is its own then, and goes."""
+        part = f"{self.path}.part"
+        if not self._io.lock(self._handles["part"]) or not self._io.exists(part):
+            made.clear()
+            raise Busy(f"{part}: a recovery took it in the moment it was made", hint="try again")
 
     def _make(self, what: str, made: list[str]) -> None:
         path = f"{self.path}.{what}"
@@ -242,7 +251,7 @@ class Segment:
             with contextlib.suppress(Full):
                 self.cut()
             if self.poisoned:
-                raise Poisoned(f"{self.path}.part: the drive failed; see: usenet recorder recover")
+                raise Poisoned(f"{self.path}.part: the drive failed before its end", hint="usenet recorder recover")
             upto = self.sync()
             try:
                 self._say("sealing")

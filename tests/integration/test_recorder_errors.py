@@ -1,0 +1,377 @@
+"""A drive that fails, is pulled, turns read-only; a clock that is set back; two hands on one file."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from tests.integration.recorder_rig.desk import Desk
+from tests.integration.recorder_rig.disks import MAKERS, Disk, call, disk
+from tests.integration.recorder_rig.faulty import ALL, Faulty, steps
+from tests.integration.recorder_rig.media import GOP, VIDEO, number_of, tracks
+from tests.integration.recorder_rig.power import FLUSHES
+from tests.integration.recorder_rig.takes import Camera, Studio, Take, studio
+from tests.integration.recorder_rig.witness import NEVER
+from tests.recorder_crash.player import play
+from tests.waiting import wait
+from usenet.recorder import commit as commits
+from usenet.recorder.errors import Busy, Poisoned, RecorderError
+from usenet.recorder.io import Files
+from usenet.recorder.lease import Lease
+from usenet.recorder.recover import recover
+from usenet.recorder.segment import Segment
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def may_mount() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount")
+    if not Path("/dev/loop-control").exists() or not Path("/dev/fuse").exists():
+        pytest.skip("this machine has no loop devices or no FUSE")
+
+
+@pytest.fixture(scope="module")
+def actors() -> Iterator[Studio]:
+    with studio() as made:
+        yield made
+
+
+# EIO, once
+
+
+def _story(folder: Path, io: Faulty) -> Desk:
+    """A segment of two GOPs, and a second that ends while the drive is well again."""
+    desk = Desk(folder, io, rotate_s=0.3)
+    desk.take(3 * GOP)
+    desk.settled()
+    desk.take(2 * GOP)
+    desk.close()
+    return desk
+
+
+def test_any_call_of_a_recorder_may_fail_once(tmp_path):
+    """What was written is there, a failing fsync is not tried again, and the next key frame finds a new segment."""
+    count = steps(ALL, lambda io: _story(tmp_path / "whole", io))
+    hit = set()
+    for first in range(1, count + 1):
+        io = Faulty(errno.EIO, first, ALL, once=True)
+        desk = _story(tmp_path / str(first), io)
+        hit.add(io.hit)
+        where = f"call {first}, {io.hit}"
+        assert all(isinstance(error, Poisoned) and error.hint for error in desk.errors), where
+        assert _retried(desk) == [], where
+        verdict = desk.judge()
+        assert verdict.breaches == [], where
+        missing = set(range(5 * GOP)) - verdict.kept["camera", VIDEO]
+        assert len(missing) <= 2 * GOP, f"{where}: it did not go on"
+    assert hit >= {"open new", "pwrite", "allocate", "sync", "rename", "unlink", "punch", "syncdir"}
+
+
+def _retried(desk: Desk) -> list[str]:
+    """Files that were synced again after that had failed."""
+    syncs = [each for each in desk.seen().calls.values() if each.name == "sync"]
+    failed = {each.path: each.ended for each in syncs if each.error}
+    return [each.path for each in syncs if each.begun > failed.get(each.path, NEVER)]
+
+
+def test_any_call_of_a_recovery_may_fail_once(tmp_path):
+    """It says so in a sentence, and the next one gets all that the first would have got."""
+    desk = _abandoned(tmp_path / "left")
+    (name,) = desk.seen().segments()
+    whole = _copy(desk, name, tmp_path / "whole")
+    count = steps(ALL, lambda io: recover(whole, io=io))
+    shown = play(whole.read_bytes())
+    assert len(shown[VIDEO]) == 3 * GOP
+    told: list[RecorderError] = []
+    for first in range(1, count + 1):
+        mine = _copy(desk, name, tmp_path / str(first))
+        io = Faulty(errno.EIO, first, ALL, once=True)
+        try:
+            report = recover(mine, io=io)
+        except RecorderError as error:
+            told.append(error)
+        else:
+            assert report.state == "finished", f"call {first}, {io.hit}: {report}"
+        recover(mine)
+        assert play(mine.read_bytes()) == shown, f"call {first}, {io.hit}"
+        assert list(mine.parent.iterdir()) == [mine], f"call {first}, {io.hit}"
+    assert told
+    assert all(isinstance(error, Poisoned) and error.hint for error in told)
+
+
+def _abandoned(folder: Path, count: int = 3 * GOP) -> Desk:
+    """A segment that nobody writes any more, as after a kill."""
+    desk = Desk(folder)
+    desk.take(count)
+    assert desk.recorder._segment
+    desk.recorder._segment.cut()
+    desk.recorder._segment.close()
+    desk.close()
+    return desk
+
+
+def _copy(desk: Desk, name: str, folder: Path) -> Path:
+    shutil.copytree(desk.folder, folder)
+    return folder / Path(name).name
+
+
+def test_a_segment_whose_fsync_failed_is_read_from_the_drive(tmp_path):
+    """Its commit says poisoned; recovery believes no cached page and no watermark."""
+    forgotten: list[int] = []
+
+    class Forgetting(Files):
+        def forget(self, handle: int) -> None:
+            forgotten.append(handle)
+            super().forget(handle)
+
+    desk = Desk(tmp_path / "desk", Faulty(errno.EIO, 5, frozenset({"sync"}), once=True))  # the first after its head's
+    desk.take(GOP)
+    segment = desk.recorder._segment
+    assert segment
+    segment.cut()
+    assert segment.sync() == 2
+    desk.take(GOP)
+    segment.cut()
+    with pytest.raises(Poisoned):
+        segment.sync()
+    desk.take(1)
+    assert [type(error) for error in desk.errors] == [Poisoned]
+    desk.settled()
+    handle = os.open(f"{segment.path}.commit", os.O_RDONLY)
+    said = commits.read(Files(), handle)
+    os.close(handle)
+    assert said
+    assert (said.state, said.poison_from) == ("poisoned", 3)
+    report = recover(segment.path, io=Forgetting())
+    assert forgotten
+    assert report.chunks_verified == report.chunks_kept == segment.seq
+    desk.close()
+
+
+# a drive in trouble
+
+
+@pytest.mark.usefixtures("may_mount")
+@pytest.mark.parametrize("kind", MAKERS)
+@pytest.mark.parametrize("trouble", ["fail flush", "fail write flush", "fail read write flush", "pulled"])
+def test_a_drive_that_fails_or_is_pulled(kind, trouble, tmp_path):
+    """Every error is one of ours, and what was durable is on the drive when it is back."""
+    with disk(kind, "cache", tmp_path / "disk") as made:
+        desk = Desk(made.at / "desk", flush=FLUSHES["40 ms, 100 ms"], rotate_s=0.5, log=tmp_path / "log")
+        made.settle()
+        try:
+            desk.until(lambda: _durable(desk, NEVER) > 4 * GOP)
+            moment = _break(made, trouble)
+            desk.until(lambda: desk.errors, most=3000)
+            desk.take(3 * GOP)
+        finally:
+            desk.close()
+        assert all(isinstance(error, RecorderError) and error.message for error in desk.errors + desk.told)
+        made.down()
+        made.tell("on")
+        made.up()
+        promised = _durable(desk, moment)
+        verdict = desk.judge(moment, power=True)
+        assert verdict.breaches == []
+        assert verdict.kept["camera", VIDEO] >= set(range(promised + 1))
+
+
+def _durable(desk: Desk, moment: int) -> int:
+    seen = desk.seen()
+    return max((seen.durable(path, moment).get(VIDEO, -1) for path in seen.segments()), default=-1)
+
+
+def _break(made: Disk, trouble: str) -> int:
+    if trouble == "pulled":
+        return made.cut(random.Random(0))
+    moment = time.monotonic_ns()
+    made.tell(trouble)
+    return moment
+
+
+@pytest.mark.usefixtures("may_mount")
+def test_a_filesystem_that_turns_read_only(tmp_path):
+    """As ext4 does after an error: the .part plays as it is, a recovery says that it can't, and later it can."""
+    with disk("ext4", "shutdown", tmp_path / "disk", options="noatime,errors=remount-ro") as made:
+        desk = Desk(made.at / "desk", flush=FLUSHES["40 ms, 100 ms"], log=tmp_path / "log")
+        desk.until(lambda: _durable(desk, NEVER) > 4 * GOP)
+        moment = time.monotonic_ns()
+        promised = _durable(desk, moment)
+        (name,) = desk.seen().segments()
+        Path(f"/sys/fs/ext4/{Path(made.device).name}/trigger_fs_error").write_text("of a test")
+        desk.until(lambda: desk.errors)
+        desk.take(2 * GOP)
+        desk.close()
+        assert all(isinstance(error, Poisoned) and error.hint for error in desk.errors + desk.told)
+        assert {number_of(each.data, VIDEO) for each in play(Path(f"{name}.part").read_bytes())[VIDEO]} >= set(
+            range(promised + 1)
+        )
+        with pytest.raises(Poisoned, match="Read-only file system"):
+            recover(name)
+        made.down()
+        made.up()
+        verdict = desk.judge(moment, power=True)
+        assert verdict.breaches == []
+        assert verdict.kept["camera", VIDEO] >= set(range(promised + 1))
+
+
+@pytest.mark.usefixtures("may_mount")
+def test_a_drive_that_is_unmounted_under_a_recorder(tmp_path):
+    """umount --lazy: nothing is written to the place where it was, and all is there when it is back."""
+
+    def marked(folder: Path) -> None:
+        if not (folder.parent / "marker").exists():
+            raise RecorderError("the drive is away", code=5)
+
+    with disk("ext4", "shutdown", tmp_path / "disk") as made:
+        (made.at / "marker").touch()
+        desk = Desk(made.at / "desk", log=tmp_path / "log", rotate_s=0.5, more={"before_segment": marked})
+        desk.take(2 * GOP)
+        call("umount", "--lazy", str(made.at))
+        desk.take(6 * GOP)
+        desk.close()
+        assert {str(error) for error in desk.errors} == {"the drive is away"}
+        assert all(isinstance(error, Poisoned) for error in desk.told)
+        assert len(desk.told) == 1, "the segment that was open could not get its name"
+        assert list(made.at.iterdir()) == []
+        wait(lambda: not Path(f"/sys/fs/ext4/{Path(made.device).name}").exists())
+        made.mount()
+        verdict = desk.judge()
+        assert verdict.breaches == []
+        assert verdict.kept["camera", VIDEO] == set(range(4 * GOP))
+
+
+# the clock
+
+
+def test_a_clock_that_is_set_back(tmp_path):
+    """No file is written over, none is lost, and no time runs backwards."""
+    start = 1_780_000_000 * 10**9
+    now = iter([start, start + 10**9, start - 3600 * 10**9, start, start])
+    ticks = {"now": start}
+    desk = Desk(tmp_path / "desk", rotate_s=0.1, more={"clock": lambda: ticks["now"]})
+    for each in now:
+        ticks["now"] = each
+        desk.take(GOP)
+    desk.close()
+    names = sorted(path.name for path in desk.folder.iterdir())
+    assert len(names) == 5
+    assert [name.removeprefix("20260528T202640.000Z") for name in names if name.startswith("20260528T202640.000Z")] == [
+        "-2.mp4",
+        "-3.mp4",
+        ".mp4",
+    ]
+    verdict = desk.judge()
+    assert verdict.breaches == []
+    assert verdict.kept["camera", VIDEO] == set(range(5 * GOP))
+
+
+# two hands on one file
+
+
+def test_two_recorders_that_want_the_same_name(tmp_path):
+    """Both ask whether it is free, both hear that it is: each gets one of its own."""
+    folder = tmp_path / "desk"
+
+    class Blind(Files):
+        """Sees no file that was made less than a moment ago."""
+
+        def exists(self, path: str) -> bool:
+            return asked.append(path) or (len(asked) > 4 and super().exists(path))
+
+    asked: list[str] = []
+    clock: Callable[[], int] = lambda: 1_780_000_000 * 10**9  # noqa: E731
+    one = Desk(folder, more={"clock": clock}, log=tmp_path / "one.log")
+    one.take(GOP)
+    two = Desk(folder, Blind(), more={"clock": clock}, log=tmp_path / "two.log")
+    two.take(GOP)
+    assert two.errors == []
+    one.close()
+    two.close()
+    assert sorted(path.name for path in folder.iterdir()) == ["20260528T202640.000Z-2.mp4", "20260528T202640.000Z.mp4"]
+
+
+def test_a_segment_that_is_recovered_while_it_is_made(tmp_path):
+    """Between its making and its lock: it is never recorded into a file that has no name any more."""
+    path = tmp_path / "x.mp4"
+
+    class Crossed(Files):
+        def lock(self, handle: int) -> bool:
+            if not crossed:
+                crossed.append(recover(path).state)
+            return super().lock(handle)
+
+    crossed: list[str] = []
+    with pytest.raises(RecorderError, match="recovery"):
+        Segment.create(str(path), tracks(sound=False), io=Crossed())
+    assert crossed == ["nothing"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def recording(tmp_path: Path, actors: Studio) -> Iterator[tuple[int, Path]]:
+    """A process that records, and its part."""
+    camera = Camera("a", str(tmp_path / "a"), asdict(FLUSHES["40 ms, 100 ms"]), 60, sound=False)
+    Path(camera.directory).mkdir()
+    log = tmp_path / "log"
+    pid = actors.begin(Take("busy", str(log), (camera,)))
+    try:
+        wait(lambda: log.read_text().count("\nh\ta\t") > 20)
+        (part,) = Path(camera.directory).glob("*.part")
+        yield pid, part
+    finally:
+        actors.kill(pid)
+
+
+class NoLocks(Files):
+    """A filesystem without flock."""
+
+    def lock(self, handle: int) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("io", [Files(), NoLocks()], ids=["flock", "lease"])
+def test_what_is_being_recorded_is_not_recovered(recording, io):
+    _, part = recording
+    before = part.stat().st_ino
+    with pytest.raises(Busy, match="being written"):
+        recover(part, io=io)
+    assert part.stat().st_ino == before
+    with pytest.raises(FileExistsError):
+        Segment.create(str(part).removesuffix(".part"), tracks(sound=False))
+    assert part.stat().st_ino == before
+
+
+@pytest.mark.parametrize(
+    "stale", [{"boot": "of last week"}, {"host": "another"}, {"started": 1}], ids=["boot", "host", "reused number"]
+)
+def test_a_lease_that_is_nobodys_any_more(tmp_path, recording, stale):
+    """Its process number lives, but it is another process: of another boot or host, or begun at another time."""
+    pid, _ = recording
+    desk = _abandoned(tmp_path / "left")
+    (name,) = desk.seen().segments()
+    _lease(name, Lease._of(pid))
+    with pytest.raises(Busy):
+        recover(name, io=NoLocks())
+    _lease(name, replace(Lease._of(pid), **stale))
+    assert recover(name, io=NoLocks()).state == "finished"
+    assert desk.judge().breaches == []
+
+
+def _lease(name: str, lease: Lease) -> None:
+    """As if that process had written it."""
+    handle = os.open(f"{name}.commit", os.O_RDWR)
+    said = commits.read(Files(), handle)
+    assert said
+    commits.write(Files(), handle, replace(said, lease=lease))
+    os.close(handle)
