@@ -14,16 +14,18 @@ from usenet.recorder.upload.azure import Azure, AzurePlace
 from usenet.recorder.upload.credentials import Secret
 from usenet.recorder.upload.layout import key_of
 from usenet.recorder.upload.pace import Pace, Patience
+from usenet.recorder.upload.queue import Times, Uploader
 from usenet.recorder.upload.storage import Found, Gone, Part, Refused, Wrong, sums
-from usenet.recorder.upload.uploader import Times, Uploader, is_uploaded
+from usenet.recorder.upload.uploader import is_uploaded
 
 from .uploads.azure_server import ACCOUNT, CONTAINER, KEY, sas_signature
 from .uploads.front import Plan, Trouble
 from .uploads.memory import Clock
 from .uploads.segments import Growing, finished
-from .uploads.servers import AzureStandIn, Azurite, azurite
+from .uploads.servers import AzureStandIn, Azurite, installed
 
-REAL = pytest.param("azurite", marks=pytest.mark.skipif(not azurite(), reason="no azurite-blob on this machine"))
+MISSING = pytest.mark.skipif(not installed("azurite-blob"), reason="no azurite-blob on this machine")
+REAL = pytest.param("azurite", marks=MISSING)
 PART = 100_000
 Place = AzureStandIn | Azurite
 

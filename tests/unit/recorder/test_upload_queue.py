@@ -17,9 +17,9 @@ from usenet.recorder.errors import Unreachable
 from usenet.recorder.upload.journal import peek
 from usenet.recorder.upload.layout import journal_of, key_of
 from usenet.recorder.upload.pace import Patience
+from usenet.recorder.upload.queue import Times, Uploader
 from usenet.recorder.upload.storage import Found, Refused
-from usenet.recorder.upload.uploader import Times, Uploader, is_uploaded
-from usenet.recorder.upload.uploads import Uploads
+from usenet.recorder.upload.uploader import Uploads, is_uploaded
 
 from .uploads.memory import Clock, Counting, Disk, Kill, Memory, journals, kill, unreachable
 from .uploads.segments import Growing, finished

@@ -12,7 +12,8 @@ from usenet.recorder.recover import recover
 from usenet.recorder.segment import Segment
 from usenet.recorder.upload.journal import peek
 from usenet.recorder.upload.layout import journal_of, key_of
-from usenet.recorder.upload.uploader import Times, Uploader, is_uploaded
+from usenet.recorder.upload.queue import Times, Uploader
+from usenet.recorder.upload.uploader import is_uploaded
 
 from .takes import TRACKS, give, takes
 from .uploads.memory import Clock, Memory

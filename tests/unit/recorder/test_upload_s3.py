@@ -1,4 +1,4 @@
-"""Uploads to S3 over HTTP, through a front that makes trouble: to an imitation, and to `versitygw` where it is."""
+"""Uploads to S3 over HTTP, through a front that makes trouble: to an imitation, and to real servers where they are."""
 
 from __future__ import annotations
 
@@ -17,22 +17,26 @@ from usenet.recorder.upload.credentials import Secret
 from usenet.recorder.upload.gcs import GCS
 from usenet.recorder.upload.layout import key_of
 from usenet.recorder.upload.pace import Pace, Patience
+from usenet.recorder.upload.queue import Times, Uploader
 from usenet.recorder.upload.s3 import S3, S3Place
 from usenet.recorder.upload.storage import Found, Gone, Refused, Storage, Wrong, sums
-from usenet.recorder.upload.uploader import Times, Uploader, is_uploaded
+from usenet.recorder.upload.uploader import is_uploaded
 
 from .uploads.front import Front, Plan, Trouble
 from .uploads.memory import Clock
 from .uploads.s3_server import ACCESS, BUCKET, SECRET, SMALLEST, Store
 from .uploads.segments import Growing, finished
-from .uploads.servers import Server, StandIn, VersityGW, versitygw
+from .uploads.servers import REAL, RealS3, Server, StandIn, installed
 
-REAL = pytest.param("versitygw", marks=pytest.mark.skipif(not versitygw(), reason="no versitygw on this machine"))
+SERVERS = [
+    pytest.param(name, marks=pytest.mark.skipif(not installed(name), reason=f"no {name} on this machine"))
+    for name in REAL
+]
 
 
-@pytest.fixture(params=["imitation", REAL])
+@pytest.fixture(params=["imitation", *SERVERS])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    made = StandIn() if request.param == "imitation" else VersityGW(tmp_path / "versitygw")
+    made = StandIn() if request.param == "imitation" else RealS3(request.param, tmp_path / "server")
     yield made
     made.stop()
 

@@ -12,10 +12,10 @@ from .credentials import BadCredentials, credentials, demanded
 from .gcs import GCS
 from .layout import storage_name
 from .pace import Pace
+from .queue import Uploader
 from .s3 import S3, S3Place
 from .storage import Storage
-from .uploader import Uploader
-from .uploads import Uploads
+from .uploader import Uploads
 
 S3_NAMES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 GCS_NAMES = ("GCS_ACCESS_KEY_ID", "GCS_SECRET_ACCESS_KEY")

@@ -104,13 +104,21 @@ class Program:
         self._process.wait(30)
 
 
-class VersityGW:
-    """versitygw, an S3 server on a directory."""
+# Real servers of S3: a program, its arguments, and what its environment must say.
+REAL = {
+    "versitygw": (["--port", "127.0.0.1:PORT", "posix", "DIRECTORY"], ("ROOT_ACCESS_KEY", "ROOT_SECRET_KEY")),
+    "minio": (["server", "--address", "127.0.0.1:PORT", "DIRECTORY"], ("MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD")),
+}
 
-    def __init__(self, directory: Path) -> None:
+
+class RealS3:
+    """A server of S3 on a directory."""
+
+    def __init__(self, program: str, directory: Path) -> None:
         directory.mkdir()
-        keys = {"ROOT_ACCESS_KEY": ACCESS, "ROOT_SECRET_KEY": SECRET}
-        self._program = Program(["versitygw", "--port", "127.0.0.1:PORT", "posix", str(directory)], keys)
+        words, (access, secret) = REAL[program]
+        command = [program, *(str(directory) if word == "DIRECTORY" else word for word in words)]
+        self._program = Program(command, {access: ACCESS, secret: SECRET})
         self.front = Front(self._program.port)
         self._client = boto3.client(
             "s3",
@@ -118,7 +126,7 @@ class VersityGW:
             aws_access_key_id=ACCESS,
             aws_secret_access_key=SECRET,
             region_name="us-east-1",
-            config=Config(s3={"addressing_style": "path"}),
+            config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 8, "mode": "standard"}),
         )
         self._client.create_bucket(Bucket=BUCKET)
 
@@ -203,12 +211,8 @@ class Azurite:
         self._program.stop()
 
 
-def versitygw() -> str | None:
-    return shutil.which("versitygw")
-
-
-def azurite() -> str | None:
-    return shutil.which("azurite-blob")
+def installed(program: str) -> bool:
+    return shutil.which(program) is not None
 
 
 def free_port() -> int:
