@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from dataclasses import replace
 
 from usenet.recorder.policy import Recovery
 from usenet.recorder.recover import recover
@@ -12,15 +12,21 @@ from .memory import MemIO
 from .states import Drive
 from .workloads import DIRECTORY, Promise, Script, Story, play
 
-NAMES = tuple(f"again-{policy}" for policy in get_args(Recovery))
-SCRIPT = Script("again", chunks=6, per_sync=2, audio=True, seal=False)
+SCRIPT = Script("again", chunks=6, per_sync=2, synced=2, audio=True, seal=False)
+KINDS: dict[str, tuple[Recovery, int]] = {
+    "again-strict": ("strict", 2048),
+    "again-align": ("align", 2048),
+    "again-skip": ("skip", 2048),
+    "again-tail": ("skip", 96),
+}
+NAMES = tuple(KINDS)
 PATH = f"{DIRECTORY}/0.mp4"
 
 
 def story(name: str, *, sites: bool = False) -> Story:
     """Chunks 1 and 2 are durable, of 3 a sector was lost; 4 to 6 are whole. What a recovery makes of it is true."""
-    policy: Recovery = name.removeprefix("again-")  # type: ignore[assignment]
-    told = play(SCRIPT)
+    policy, reserve = KINDS[name]
+    told = play(replace(SCRIPT, reserve=reserve))
     files = _damaged(told)
     io = MemIO(files, sites=sites)
     recover(PATH + ".part", policy=policy, io=io)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import errno
-import inspect
 import os
 import posixpath
 import sys
 from collections.abc import Iterable, Mapping
-from functools import cache
-from types import CodeType
 from typing import NamedTuple, NoReturn
 
 from usenet.recorder.io import Mode
@@ -146,10 +143,10 @@ class MemIO:
 
     def rename(self, old: str, new: str) -> None:
         self._call(old, new)
-        if old not in self.names:
-            _refuse(errno.ENOENT, old)
         if new in self.names:
             _refuse(errno.EEXIST, new)
+        if old not in self.names:
+            _refuse(errno.ENOENT, old)
         if self._directory(old) != self._directory(new):
             raise Misuse(f"{old} would go to another directory")
         self.names[new] = self.names.pop(old)
@@ -208,7 +205,7 @@ class MemIO:
         return found
 
     def _note(self, kind: str, inode: int = 0, **what: object) -> None:
-        site = _site(self._paths.get(inode, "")) if self._sites else ""
+        site = _site(kind, self._paths.get(inode, str(what.get("name", "")))) if self._sites else ""
         self.log.append(Op(kind, inode, **what, site=site))  # type: ignore[arg-type]
 
 
@@ -223,19 +220,11 @@ def _refuse(number: int, what: str) -> NoReturn:
     raise OSError(number, os.strerror(number), what)
 
 
-def _site(path: str) -> str:
-    """Which line of the recorder called, told so that it survives lines coming and going above it."""
+def _site(kind: str, path: str) -> str:
+    """Who did what to which file: "finalise.finish sync .part", and by which line of that function."""
     frame = sys._getframe(1)
     while "recorder_crash" in frame.f_code.co_filename and frame.f_back:
         frame = frame.f_back
-    return _told(frame.f_code, frame.f_lineno) + f" {posixpath.splitext(path)[1]}".rstrip()
-
-
-@cache
-def _told(code: CodeType, line: int) -> str:
-    """ "finalise.finish: io.sync(part)", and which one it is, where a function has that line several times."""
-    lines, first = inspect.getsourcelines(code)
-    text = lines[line - first].strip()
-    same = [at for at, each in enumerate(lines, first) if each.strip() == text]
-    which = f" ({same.index(line) + 1} of {len(same)})" if len(same) > 1 else ""
-    return f"{posixpath.basename(code.co_filename)[:-3]}.{code.co_name}: {text}{which}"
+    code = frame.f_code
+    module, line = posixpath.basename(code.co_filename)[:-3], frame.f_lineno - code.co_firstlineno
+    return f"{module}.{code.co_name} {kind} {posixpath.splitext(path)[1] or 'folder'} @{line:03}"

@@ -26,11 +26,15 @@ NEVER = Flush("time", 1_000_000, 1_000_000, 1 << 30, 2)
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """`chunks` of `pictures` each, a sync after every `per_sync`; `reserve` 96 sends the final moov to the tail."""
+    """`chunks` of `pictures` each, a sync after every `per_sync`, none behind chunk `synced`.
+
+    A `reserve` of 96 sends the final moov to the tail.
+    """
 
     name: str
     chunks: int = 5
     per_sync: int = 2
+    synced: int = 1000
     pictures: int = 2
     reserve: int = 2048
     audio: bool = False
@@ -96,7 +100,7 @@ def _record(script: Script, story: Story, io: MemIO, nonce: int) -> Segment:
         for count, chunk in enumerate(_chunks(script, path, nonce), 1):
             _write(story, made, chunk)
             story.said.setdefault(path, said(io.files()[path + ".part"]))
-            if count % script.per_sync == 0:
+            if count % script.per_sync == 0 and count <= script.synced:
                 made.sync()
                 _promise(story, made)
             if count == 1 and earlier:
