@@ -33,6 +33,7 @@ from tests.integration.recorder_films.reading import (
 from tests.integration.recorder_films.recording import FLUSH, moved, record, recording
 from usenet.recorder.boxes import entries, text, video
 from usenet.recorder.recorder import Recorder, Rotate
+from usenet.recorder.sources.avsource import AvSource
 from usenet.recorder.tracks import Sample
 
 ALL = [*FILMS, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_FILMS)]
@@ -170,14 +171,22 @@ def test_what_the_file_tells_of_itself_outlives_the_crash() -> None:
         assert whole["encoded_date"] == "2026-11-21 17:42:29 UTC"
 
 
-def test_missing_times_of_decoding_do_not_move_what_is_shown() -> None:
-    made = recording(MATROSKA)
-    for path in (made.sealed, made.recovered):
-        found = by_pyav(path)
-        by = found[0][0].pts - made.streams[0].rows[0].pts
-        for stream, rows in zip(made.streams, found, strict=True):
-            assert [(each.pts, each.sha) for each in rows] == [(each.pts + by, each.sha) for each in stream.rows]
-            assert sorted({each.dts for each in rows}) == [each.dts for each in rows]
+def test_missing_times_of_decoding_move_nothing_that_is_shown(tmp_path: Path) -> None:
+    source = AvSource(str(film(MATROSKA)))
+    tracks = source.open()
+    given = [each for each in source.samples() if isinstance(each, Sample)]
+    source.close()
+    made = record(tracks, given, tmp_path)
+    _, filmed = samples(film(MATROSKA))
+    for path in (made.live, made.sealed, made.recovered, made.without_index):
+        found = by_ffprobe(path)
+        assert found == moved(made.streams, found)
+        by = found[0][0].pts - filmed[0].pts
+        for track, rows in zip(tracks, found, strict=True):
+            shown = [
+                (each.pts + by, hashlib.sha256(each.data).hexdigest()) for each in filmed if each.track == track.id
+            ]
+            assert [(each.pts, each.sha) for each in rows] == shown, "sound and pictures stay together"
 
 
 @pytest.mark.parametrize(("name", "entry"), [("h264 in annex b, aac in adts", b"avc3"), ("hevc in annex b", b"hev1")])

@@ -50,7 +50,7 @@ class Wishes:
 
 
 class AvSource:
-    """A `Source`. A live one begins at a key frame, and its first samples come in the order of time.
+    """A `Source`. It begins at a key frame, and its first samples come in the order of time.
 
     Every sample of a live source says when it was taken: by RTCP's NTP time where the source sends it, else by arrival.
     """
@@ -91,7 +91,7 @@ class AvSource:
     def samples(self) -> Iterator[Sample | Retrack]:
         held, self._held = self._held, []
         if not self.live:
-            return itertools.chain(held, self._rest)
+            return begin(itertools.chain(held, self._rest), self._tracks)
         taken = (replace(each, wall_ns=each.wall_ns or self._arrival.taken_ns(each)) for each in held)
         return begin(itertools.chain(taken, self._rest), self._tracks)
 
