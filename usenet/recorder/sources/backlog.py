@@ -29,10 +29,11 @@ class Backlog:
 
     What doesn't fit is dropped, up to the next key frame for which there is room: half the limit, so that a drive
     that is a little too slow costs one gap and not a hundred. The gap stands before that key frame.
+    They are taken out every `gather` seconds, all at once: to wake a thread for each is what costs most.
     """
 
-    def __init__(self, limit: int, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limit, self._clock = limit, clock
+    def __init__(self, limit: int, *, gather: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit, self._gather, self._clock = limit, gather, clock
         self._items: deque[Item] = deque()
         self._changed = threading.Condition()
         self._bytes = 0
@@ -80,14 +81,19 @@ class Backlog:
 
     def items(self) -> Iterator[Item]:
         """What was put in, as it comes, until the end. A sample's room is free when the next one is asked for."""
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._items or self._ended)
-                if not self._items:
-                    return
-                item = self._items.popleft()
-            yield item
-            self._release(item)
+        while batch := self._batch():
+            for item in batch:
+                yield item
+                self._release(item)
+
+    def _batch(self) -> deque[Item]:
+        """All that waits; empty at the end."""
+        if not self._ended and self._gather:
+            time.sleep(self._gather)
+        with self._changed:
+            self._changed.wait_for(lambda: self._items or self._ended)
+            batch, self._items = self._items, deque()
+            return batch
 
     def _append(self, item: Item) -> None:
         if isinstance(item, Sample):

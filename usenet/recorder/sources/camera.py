@@ -19,7 +19,7 @@ from ..tracks import Sample, Track
 from .backlog import Backlog, Gap, Item
 from .backoff import Backoff
 from .rate import Rate
-from .source import Retrack, Source, leads
+from .source import Retrack, Source, heads
 from .writer import Sink, Writer
 
 log = logging.getLogger("usenet.recorder.camera")
@@ -27,6 +27,7 @@ log = logging.getLogger("usenet.recorder.camera")
 State = Literal["connecting", "recording", "waiting", "stopped"]
 
 BACKLOG = 32 << 20  # bytes: 64 s of 4 Mbit/s
+GATHER = 0.04  # seconds between two looks of the writer: one picture, for a third of the cost of looking at each
 WELL = 10.0  # seconds of samples after which a camera counts as well again
 
 
@@ -73,20 +74,23 @@ class Camera:
         failed: Callable[[RecorderError], bool] = lambda _: False,
         backoff: Backoff | None = None,
         backlog: int = BACKLOG,
+        gather: float = GATHER,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], object] | None = None,
     ) -> None:
         self.name = name
-        self._source, self._record, self._failed = source, record, failed
+        self._source, self._failed = source, failed
+        self._written = Writer(record)
         self._backoff = backoff or Backoff()
         self._clock = clock
         self._stopping = threading.Event()
         self._wait = wait or self._stopping.wait
-        self._backlog = Backlog(backlog, clock=clock)
+        self._backlog = Backlog(backlog, gather=gather, clock=clock)
         self._rate = Rate()
         self._lock = threading.Lock()
         self._status, self._over = CameraStatus(since=time.time()), False
         self._tracks: tuple[Track, ...] = ()
+        self._heads = frozenset[int]()
         self._last_came: float | None = None
         self._reader = threading.Thread(target=self._read, name=f"read {name}", daemon=True)
         self._writer = threading.Thread(target=self._write, name=f"write {name}", daemon=True)
@@ -98,6 +102,8 @@ class Camera:
             status, came = self._status, self._last_came
         return replace(
             status,
+            frames=self._written.frames,
+            bytes=self._written.bytes,
             dropped=status.dropped + self._backlog.dropped,
             dropping=self._backlog.dropping,
             waiting_bytes=len(self._backlog),
@@ -172,7 +178,7 @@ class Camera:
             if isinstance(item, Retrack):
                 self._settings(item.tracks)
             elif source.live:
-                self._backlog.offer(item, leads=leads(self._tracks, item))
+                self._backlog.offer(item, leads=item.sync and item.track in self._heads)
             else:
                 self._backlog.wait_and_put(item)
             self._came(item)
@@ -194,7 +200,7 @@ class Camera:
         self._say(state="recording")
 
     def _settings(self, tracks: tuple[Track, ...]) -> None:
-        self._tracks = tracks
+        self._tracks, self._heads = tracks, heads(tracks)
         self._rate.follow(tracks)
         self._backlog.put(Retrack(tracks))
         picture = next((track for track in tracks if track.kind == "video"), None)
@@ -214,11 +220,10 @@ class Camera:
         self._wait(pause)
 
     def _write(self) -> None:
-        writer = Writer(self._record)
         try:
             for item in self._backlog.items():
                 try:
-                    self._put(writer, item)
+                    self._put(item)
                 except BadSample as error:
                     self._count(dropped=1)
                     log.warning("%s: a sample was left out: %s", self.name, error.message)
@@ -233,14 +238,13 @@ class Camera:
             self._backlog.end()
             self._say(state="stopped")
 
-    def _put(self, writer: Writer, item: Item) -> None:
+    def _put(self, item: Item) -> None:
         if isinstance(item, Gap):
             lost = f", {item.dropped} samples dropped" if item.dropped else ""
             level = logging.WARNING if item.dropped else logging.INFO
             log.log(level, "%s: a gap of %.1f s: %s%s", self.name, item.milliseconds / 1000, item.reason, lost)
             self._count(gaps=1, gap_s=item.milliseconds / 1000)
-        size, shown = writer.put(item)
-        self._count(bytes=size, frames=shown)
+        self._written.put(item)
 
     def _count(self, **more: float) -> None:
         with self._lock:

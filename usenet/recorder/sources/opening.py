@@ -12,7 +12,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from ..tracks import Sample, Track
-from .source import Retrack, leads
+from .source import Retrack, heads
 
 HOLD = Fraction(1, 2)  # seconds of the source's time: a track that has shown nothing by then is not waited for
 MOST = 400  # samples
@@ -38,13 +38,14 @@ class _Held:
     def __init__(self, tracks: tuple[Track, ...]) -> None:
         self._tracks = tracks
         self._rates = {track.id: track.timescale for track in tracks}
+        self._heads = heads(tracks)
         self._pictures = {track.id for track in tracks if track.kind == "video"}
         self._early: deque[Sample] = deque(maxlen=MOST // 4)
         self._samples: list[Sample] = []
 
     def take(self, sample: Sample) -> bool:
         """True when enough is here: each track has told a time, or it has been waited for."""
-        if not self._samples and not leads(self._tracks, sample):
+        if not self._samples and not (sample.sync and sample.track in self._heads):
             if sample.track not in self._pictures:
                 self._early.append(sample)
             return False

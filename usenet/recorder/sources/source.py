@@ -36,7 +36,7 @@ class Source(Protocol):
         """Never fails, also where nothing is open."""
 
 
-def leads(tracks: tuple[Track, ...], sample: Sample) -> bool:
-    """Whether a recording may begin with this sample: a key frame, or any where there are no pictures."""
-    pictures = {track.id for track in tracks if track.kind == "video"}
-    return sample.sync and (not pictures or sample.track in pictures)
+def heads(tracks: tuple[Track, ...]) -> frozenset[int]:
+    """The tracks with whose sync samples a recording may begin: those of pictures, or all where there are none."""
+    pictures = frozenset(track.id for track in tracks if track.kind == "video")
+    return pictures or frozenset(track.id for track in tracks)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ..tracks import Sample, Track
 from .backlog import Item
-from .source import Retrack, leads
+from .source import Retrack, heads
 
 
 class Sink(Protocol):
@@ -21,23 +21,26 @@ class Sink(Protocol):
 
 
 class Writer:
-    """Asks `record` for a sink at the first key frame, and again at a later one where that failed."""
+    """Asks `record` for a sink at the first key frame, and again at a later one where that failed.
+
+    `frames` pictures (samples, where there are none) of `bytes` with all others were written.
+    """
 
     def __init__(self, record: Callable[[tuple[Track, ...]], Sink]) -> None:
         self._record = record
         self._sink: Sink | None = None
         self._tracks: tuple[Track, ...] = ()
         self._shown = 0
+        self.frames = self.bytes = 0
 
-    def put(self, item: Item) -> tuple[int, int]:
-        """The bytes and the pictures that were written with it. RecorderError: as the recorder says."""
+    def put(self, item: Item) -> None:
+        """RecorderError: as the recorder says."""
         if isinstance(item, Sample):
-            return self._sample(item)
-        if isinstance(item, Retrack):
+            self._sample(item)
+        elif isinstance(item, Retrack):
             self._settings(item.tracks)
         elif self._sink is not None:
             self._sink.gap(item.milliseconds, item.reason)
-        return 0, 0
 
     def _settings(self, tracks: tuple[Track, ...]) -> None:
         self._tracks = tracks
@@ -45,10 +48,11 @@ class Writer:
         if self._sink is not None:
             self._sink.retrack(tracks)
 
-    def _sample(self, sample: Sample) -> tuple[int, int]:
+    def _sample(self, sample: Sample) -> None:
         if self._sink is None:
-            if not leads(self._tracks, sample):
-                return 0, 0
+            if not sample.sync or sample.track not in heads(self._tracks):
+                return
             self._sink = self._record(self._tracks)
         self._sink.write(sample)
-        return len(sample.data), int(sample.track == self._shown)
+        self.bytes += len(sample.data)
+        self.frames += sample.track == self._shown
