@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import hashlib
-import os
+import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
@@ -97,7 +98,10 @@ SLOW_FILMS: dict[str, tuple[str, list[str]]] = {
 
 @functools.cache
 def shelf() -> Path:
-    return Path(tempfile.mkdtemp(prefix=f"films-{os.getpid()}-"))
+    """A folder for the films of this process, which is gone when it ends."""
+    made = Path(tempfile.mkdtemp(prefix="films-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 @functools.cache
