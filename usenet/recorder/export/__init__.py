@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,10 +70,13 @@ def export(
         raise RecorderError(f"{out} is there already", hint="move it away or choose another name", code=2)
     with contextlib.ExitStack() as stack:
         footage = [stack.enter_context(opened(Path(each), io)) for each in sources]
-        found = fill(lay(footage, start_ns, end_ns, exact=exact, close=close_gaps))
-        if not found.outs:
-            raise RecorderError("no track has anything to show there", hint="usenet recorder list")
-        size = _write(io, Path(out), found)
+        try:
+            found = fill(lay(footage, start_ns, end_ns, exact=exact, close=close_gaps))
+            if not found.outs:
+                raise RecorderError("no track has anything to show there", hint="usenet recorder list")
+            size = _write(io, Path(out), found)
+        except (OverflowError, struct.error) as error:
+            raise Damaged(f"a source has times or sizes that no file can hold: {error}") from error
         return _told(Path(out), size, found, start_ns, end_ns)
 
 

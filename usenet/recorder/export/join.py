@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import repeat
+from itertools import count, repeat
 from typing import Final, NamedTuple
 
 from ..errors import RecorderError
@@ -167,7 +167,7 @@ def fill(found: Join) -> Join:
 
 def _new(outs: Iterable[Out], footage: Footage, track: Mp4Track) -> Out:
     taken = {out.id for out in outs}
-    number = track.id if track.id not in taken else max(taken) + 1
+    number = track.id if track.id not in taken else next(each for each in count(1) if each not in taken)
     return Out(number, track, Source(footage.fetch, footage.movie.size))
 
 

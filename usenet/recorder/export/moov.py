@@ -5,13 +5,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ..boxes.box import Box, box, full
 from ..movie import GAPS
 from ..reader import Mp4Track, Source
 from ..reader.moov import EPOCH, START
 from .columns import Columns
+
+_ALL: Final = 0xFFFFFFFF  # in place of the next track's number: look for one
 
 
 @dataclass(slots=True)
@@ -41,7 +43,7 @@ def moov(source: Source, first: Box, tracks: Sequence[Out], whole: Whole) -> byt
     kept, mvhd = [], b""
     for found in source.boxes(first.body, first.end):
         if found.kind == b"mvhd":
-            duration, following = max(length for _, length in made), max(each.id for each in tracks) + 1
+            duration, following = max(length for _, length in made), min(max(each.id for each in tracks) + 1, _ALL)
             mvhd = _mvhd(source.body(found), whole, duration, following)
         elif found.kind in {b"udta", b"meta"}:
             kept.append(source.read(found.start, found.end - found.start))

@@ -49,7 +49,7 @@ def check(movie: Mp4, fetch: Callable[[int, int], bytes], findings: Findings) ->
     version = getattr(av, "ffmpeg_version_info", "") or "of PyAV " + av.__version__
     tracks = [track for track in movie.tracks if track.kind in _KINDS and len(track)]
     try:
-        with av.open(_File(fetch, movie.end), "r", format="mp4") as container:
+        with av.open(_File(fetch, movie.end), "r", format="mp4", metadata_errors="replace") as container:
             streams = {stream.id: stream for stream in container.streams if stream.type in _KINDS.values()}
             for track in tracks:
                 if track.id not in streams:
@@ -59,7 +59,7 @@ def check(movie: Mp4, fetch: Callable[[int, int], bytes], findings: Findings) ->
                 if packet.size:
                     beside[packet.stream.id].take(packet)
             count = sum(each.finish() for each in beside.values())
-    except av.FFmpegError as error:
+    except (av.FFmpegError, ValueError, OverflowError) as error:
         findings.add(None, f"libav can't read the file: {error}")
         return
     findings.checked.append(f"other parser: libav {version} finds the same {count} packets")
