@@ -11,6 +11,8 @@ from usenet.domain.errors import UsageError
 from usenet.recorder.export import Exported, export
 from usenet.recorder.sidecar import inventory
 
+__all__ = ["Exported", "chosen", "cut", "moment"]
+
 _NS = 10**9
 
 

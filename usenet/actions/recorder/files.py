@@ -17,6 +17,8 @@ from usenet.recorder.policy import Recovery
 from usenet.recorder.recover import Report, recover
 from usenet.recorder.sidecar import inventory
 
+__all__ = ["Recovery", "Report", "Row", "finish", "listed", "unfinished"]
+
 State = Literal["finished", "recording", "cut off"]
 
 

@@ -131,6 +131,13 @@ class _Recording:
         return bool(self._wish.seconds) and time.monotonic() - self._begun >= (self._wish.seconds or 0)
 
 
+def serve(config: str, *, check: bool) -> int:
+    """Record all cameras of a file until told to stop, as the container does; the exit code. Tells by its log."""
+    from usenet.recorder.__main__ import main
+
+    return main([*(("--config", config) if config else ()), *(("--check",) if check else ())])
+
+
 def status(home: Home) -> Any:
     """What the stack's recorder says of itself. ValidationError where it isn't part of the stack; Failure in words."""
     rendered = stack.load(home)

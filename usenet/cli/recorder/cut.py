@@ -14,7 +14,7 @@ from usenet.cli.recorder import app
 from usenet.domain.errors import UsageError
 
 if TYPE_CHECKING:
-    from usenet.recorder.export import Exported
+    from usenet.actions.recorder.cut import Exported
 
 
 @app.command()

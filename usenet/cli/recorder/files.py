@@ -15,9 +15,7 @@ from usenet.cli.recorder import app
 from usenet.domain.errors import UsageError
 
 if TYPE_CHECKING:
-    from usenet.actions.recorder.files import Row
-    from usenet.recorder.policy import Recovery
-    from usenet.recorder.recover import Report
+    from usenet.actions.recorder.files import Recovery, Report, Row
 
 POLICIES = ("strict", "skip", "align")
 _PLACE = "A directory of recordings. Default: that of the stack."

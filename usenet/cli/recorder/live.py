@@ -28,10 +28,9 @@ def run(
     check: Annotated[bool, typer.Option("--check", help="Only say whether the file is right.")] = False,
 ) -> None:
     """Record all cameras of a file until told to stop; it is what the recorder's container does."""
-    from usenet.recorder.__main__ import main
+    from usenet.actions.recorder import live
 
-    words = [*(("--config", config) if config else ()), *(("--check",) if check or FLAGS.dry_run else ())]
-    raise typer.Exit(main(words))
+    raise typer.Exit(live.serve(config, check=check or FLAGS.dry_run))
 
 
 @app.command()
