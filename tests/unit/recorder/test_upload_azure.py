@@ -56,7 +56,7 @@ def root(tmp_path: Path) -> Path:
 def azure(server: Place, *, key: str = KEY, sas: str = "", container: str = "", pace: Pace | None = None) -> Azure:
     secrets = (None, Secret(sas)) if sas else (Secret(key), None)
     at = f"{server.front.url}/{ACCOUNT}"
-    return Azure("far", AzurePlace(ACCOUNT, container or server.container, *secrets, at), pace)
+    return Azure("far", AzurePlace(ACCOUNT, container or server.container, lambda: secrets, at), pace)
 
 
 def uploading(root: Path, storage: Azure, most: int = 100) -> tuple[Uploader, bool]:
@@ -159,7 +159,7 @@ def test_a_wrong_size_is_not_believed(server: Place, root: Path) -> None:
 
 
 def test_other_blocks_are_no_proof() -> None:
-    storage = Azure("far", AzurePlace(ACCOUNT, CONTAINER))
+    storage = Azure("far", AzurePlace(ACCOUNT, CONTAINER, lambda: (None, None)))
     assert not storage.agrees(Found(1, {"blocks": ""}), [sums(b"x")])
     assert not storage.agrees(Found(1, {"blocks": "eA==:1"}), [sums(b"x")])
     assert not storage.agrees(Found(0, {}), [])

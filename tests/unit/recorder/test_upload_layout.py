@@ -12,6 +12,7 @@ from usenet.recorder.errors import RecorderError
 from usenet.recorder.io import Files
 from usenet.recorder.upload.credentials import Secret, credentials
 from usenet.recorder.upload.layout import Tree, head_of, journal_of, key_of, storage_name
+from usenet.recorder.upload.storage import Refused
 from usenet.recorder.upload.targets import Target, open_storage, uploads
 
 from .uploads.segments import NAME, Growing
@@ -142,8 +143,21 @@ def test_a_storage_is_opened_by_plain_words_and_shows_no_secret(kind: str) -> No
     assert storage.name == "far"
     assert "bucket" in repr(storage)
     assert "hush" not in repr(storage) + repr(vars(storage))
-    with pytest.raises(RecorderError, match="credentials are missing"):
-        open_storage(Target("far", kind, "bucket", account="me"), {})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["s3", "azure", "gcs"])
+def test_credentials_are_read_when_they_are_needed(kind: str, tmp_path: Path) -> None:
+    missing = open_storage(Target("far", kind, "bucket", account="me"), {})  # type: ignore[arg-type]
+    with pytest.raises(Refused, match="credentials are missing"):
+        missing.stat("key")
+    file = tmp_path / "keys"
+    storage = open_storage(Target("far", kind, "bucket", account="me", credentials=file))  # type: ignore[arg-type]
+    with pytest.raises(Refused, match="No such file"):
+        storage.stat("key")
+    file.write_text("x")
+    file.chmod(0o644)
+    with pytest.raises(Refused, match="others can read"):
+        storage.stat("key")
 
 
 def test_every_directory_goes_to_every_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

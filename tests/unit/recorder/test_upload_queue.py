@@ -106,6 +106,27 @@ def test_one_segment_that_cannot_be_uploaded_holds_up_no_other(tmp_path: Path) -
     assert 3 < uploader.metrics.errors < 9
 
 
+def test_a_segment_waits_longer_and_longer_until_a_step_of_it_works(tmp_path: Path) -> None:
+    storage, clock, disk, waits = Memory(), Clock(), Disk(), []
+    finished(tmp_path / "cam", 1000)
+    uploader = make(tmp_path, storage, clock, disk)
+    uploader.step()
+
+    def full(call: str) -> None:
+        if call == "pwrite":
+            raise OSError(errno.ENOSPC, "full")
+
+    for _ in range(2):
+        disk.trouble = full
+        while uploader.metrics.errors % 3 or not waits or waits[-1] == 0:
+            waits.append(uploader.step())
+            clock.sleep(waits[-1])
+        disk.trouble = lambda call: None
+        while waits[-1]:
+            waits.append(uploader.step())
+    assert [wait for wait in waits if wait] == [1, 2, 4, 1, 2, 4]
+
+
 def test_one_segment_that_is_refused_holds_up_no_other(tmp_path: Path) -> None:
     storage, clock = Memory(), Clock()
     first, *others = (finished(tmp_path / "cam", 300, name, seed=number) for number, name in enumerate(names(4)))

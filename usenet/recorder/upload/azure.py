@@ -14,7 +14,7 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
@@ -40,8 +40,7 @@ class AzurePlace:
 
     account: str
     container: str
-    key: Secret | None = None
-    sas: Secret | None = None
+    secrets: Callable[[], tuple[Secret | None, Secret | None]]  # the key, or the SAS, as they are now
     endpoint: str = ""
 
 
@@ -104,17 +103,18 @@ class Azure:
         return found.size == sum(part.size for part in parts) and found.checksums.get("blocks") == _listed(blocks)
 
     def _ask(
-        self, method: str, key: str, query: dict[str, str], headers: Mapping[str, str] | None = None, body: bytes = b""
+        self, method: str, blob: str, query: dict[str, str], headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> _Answer:
-        what = f"{method} {query.get('comp', '')} {key}"
-        path = quote(f"{self._at.path.rstrip('/')}/{self._place.container}/{key}".rstrip("/"))
+        what = f"{method} {query.get('comp', '')} {blob}"
+        path = quote(f"{self._at.path.rstrip('/')}/{self._place.container}/{blob}".rstrip("/"))
         sent = {"x-ms-version": VERSION, "x-ms-date": formatdate(usegmt=True), **(headers or {})}
         if body:
             sent["Content-Length"] = str(len(body))
-        if self._place.key:
-            sent["Authorization"] = f"SharedKey {self._place.account}:{self._signature(method, path, query, sent)}"
-        elif self._place.sas:
-            query = query | dict(parse_qsl(self._place.sas.reveal().lstrip("?")))
+        key, sas = self._place.secrets()
+        if key:
+            sent["Authorization"] = f"SharedKey {self._place.account}:{self._signature(key, method, path, query, sent)}"
+        elif sas:
+            query = query | dict(parse_qsl(sas.reveal().lstrip("?")))
         try:
             response, text = self._send(method, f"{path}?{urlencode(query)}", sent, body)
         except (OSError, HTTPException) as error:
@@ -133,16 +133,16 @@ class Azure:
         finally:
             connection.close()
 
-    def _signature(self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> str:
+    def _signature(
+        self, key: Secret, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]
+    ) -> str:
         """Shared Key authorisation, as Azure's documentation lays it down."""
-        assert self._place.key  # noqa: S101
         have = {name.lower(): value for name, value in headers.items()}
         standard = [have.get(name, "") for name in (*_SIGNED, *_SIGNED_IF)]
         own = [f"{name}:{have[name]}" for name in sorted(have) if name.startswith("x-ms-")]
         resource = [f"/{self._place.account}{path}", *(f"{name}:{query[name]}" for name in sorted(query))]
         text = "\n".join([method, *standard, *own, *resource])
-        secret = base64.b64decode(self._place.key.reveal())
-        return base64.b64encode(hmac.digest(secret, text.encode(), hashlib.sha256)).decode()
+        return base64.b64encode(hmac.digest(base64.b64decode(key.reveal()), text.encode(), hashlib.sha256)).decode()
 
 
 def _refusal(name: str, what: str, status: int, code: str) -> RecorderError:

@@ -1,4 +1,8 @@
-"""Secrets of a storage: from a file that only its owner can read, or from the environment; shown nowhere."""
+"""Secrets of a storage: from a file that only its owner can read, or from the environment; shown nowhere.
+
+They are read when they are needed, and again after the storage refused them: a file that is not there yet, or is wrong,
+never keeps a recorder from recording, and one that was corrected needs no restart.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import RecorderError
+from .storage import Refused
 
 
-class BadCredentials(RecorderError):
+class BadCredentials(Refused):
     """There are none, or they can be read by others."""
-
-    code = 4
 
 
 class Secret:

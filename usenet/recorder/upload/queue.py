@@ -101,7 +101,10 @@ class Uploader:
                 self._measure()
                 return max(0.0, self._not_before - self._clock())
         self._measure()
-        return self._times.look_every
+        return max(0.0, min([self._times.look_every, *(job.not_before - now for job in self._waiting(now))]))
+
+    def _waiting(self, now: float) -> list[_Job]:
+        return [job for job in self._found.jobs.values() if job.not_before > now]
 
     def _order(self, path: Path) -> tuple[bool, str, Path]:
         """The oldest first; but after the storage failed with one segment, any other is tried before that one."""

@@ -32,8 +32,7 @@ class S3Place:
     """Where, and as whom. `checksum`: sha256, md5, or auto: sha256 where the storage says that it knows it."""
 
     bucket: str
-    access_key: Secret
-    secret_key: Secret
+    keys: Callable[[], tuple[Secret, Secret]]  # access key and secret key, as they are now
     endpoint: str = ""
     region: str = "us-east-1"
     path_style: bool = True
@@ -131,7 +130,10 @@ class S3:
         try:
             return getattr(self._client, operation)(Bucket=self._place.bucket, Key=key, **words)
         except ClientError as error:
-            raise _refusal(self.name, what, error.response) from None
+            refusal = _refusal(self.name, what, error.response)
+            if isinstance(refusal, Refused):
+                self._made = None  # the next try reads the keys again
+            raise refusal from None
         except (BotoCoreError, OSError, HTTPException) as error:
             raise Unreachable(f"{self.name}: {what}: {type(error).__name__}") from None
 
@@ -167,7 +169,8 @@ def _client(place: S3Place, before_send: Callable[..., None]) -> Any:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    session = boto3.session.Session(place.access_key.reveal(), place.secret_key.reveal(), region_name=place.region)
+    access, secret = place.keys()
+    session = boto3.session.Session(access.reveal(), secret.reveal(), region_name=place.region)
     client = session.client("s3", endpoint_url=place.endpoint or None, config=config, verify=place.ca or None)
     client.meta.events.register("before-send.s3", before_send)
     return client

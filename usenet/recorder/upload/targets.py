@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from .azure import Azure, AzurePlace
-from .credentials import BadCredentials, credentials, demanded
+from .credentials import BadCredentials, Secret, credentials, demanded
 from .gcs import GCS
 from .layout import storage_name
 from .pace import Pace
@@ -51,17 +51,27 @@ def uploads(targets: Sequence[Target], roots: Sequence[Path], prefix: str = "") 
 
 
 def open_storage(target: Target, environment: Mapping[str, str] | None = None) -> Storage:
-    """The storage; nothing is asked yet. BadCredentials if there are none; ValueError for a name that can't be one."""
+    """The storage; nothing is read or asked yet. ValueError for a name that can't be one."""
     name, pace = storage_name(target.name), Pace(target.rate)
+
+    def found(*names: str) -> dict[str, Secret]:
+        return credentials(target.credentials, *names, environment=environment)
+
     if target.kind == "azure":
-        found = credentials(target.credentials, *AZURE_NAMES, environment=environment)
-        if not found:
-            raise BadCredentials(f"credentials are missing: {' or '.join(AZURE_NAMES)}")
-        key, sas = map(found.get, AZURE_NAMES)
-        return Azure(name, AzurePlace(target.account, target.bucket, key, sas, target.endpoint), pace)
+        return Azure(name, AzurePlace(target.account, target.bucket, lambda: _azure(found), target.endpoint), pace)
     names = S3_NAMES if target.kind == "s3" else GCS_NAMES
-    access, secret = demanded(credentials(target.credentials, *names, environment=environment), *names)
-    place = S3Place(
-        target.bucket, access, secret, target.endpoint, target.region, target.path_style, target.checksum, target.ca
-    )
+
+    def keys() -> tuple[Secret, Secret]:
+        access, secret = demanded(found(*names), *names)
+        return access, secret
+
+    place = S3Place(target.bucket, keys, target.endpoint, target.region, target.path_style, target.checksum, target.ca)
     return S3(name, place, pace) if target.kind == "s3" else GCS(name, place, pace)
+
+
+def _azure(found: Callable[..., dict[str, Secret]]) -> tuple[Secret | None, Secret | None]:
+    have = found(*AZURE_NAMES)
+    if not have:
+        raise BadCredentials(f"credentials are missing: {' or '.join(AZURE_NAMES)}")
+    key, sas = map(have.get, AZURE_NAMES)
+    return key, sas

@@ -9,6 +9,8 @@ from pathlib import Path
 from ..io import IO, Files
 from .queue import Metrics, Uploader, verified
 
+__all__ = ["Metrics", "Uploads", "is_uploaded"]
+
 log = logging.getLogger("usenet.recorder.upload")
 
 

@@ -190,7 +190,7 @@ class Azurite:
     def fresh(self) -> Azurite:
         """Itself, with a container that is empty and no trouble in front."""
         self.container, self.front.plan = f"{azure_server.CONTAINER}-{next(self._containers)}", quiet
-        place = AzurePlace(azure_server.ACCOUNT, self.container, Secret(azure_server.KEY), None, self._at)
+        place = AzurePlace(azure_server.ACCOUNT, self.container, lambda: (Secret(azure_server.KEY), None), self._at)
         Azure("make", place)._ask("PUT", "", {"restype": "container"}, {"x-ms-blob-public-access": "container"})
         return self
 
