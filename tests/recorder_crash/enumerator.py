@@ -9,7 +9,7 @@ from typing import get_args
 
 from usenet.recorder.policy import Recovery
 
-from .invariants import described, media, recovered, truthful, unrecovered
+from .invariants import described, media, recovered, started, truthful, unrecovered
 from .memory import MemIO, Op
 from .player import Playing
 from .states import Drive, Limits, Pick
@@ -104,7 +104,7 @@ class Walk:
         log = self.change(io.log) if self.change else io.log
         if rng.randrange(1000) < self.depth.without:
             self.tally.without += 1
-            found += without(files, self.story, got, policy, rng.randrange(3))
+            found += without(files, self.story, got, policy, rng.randrange(4))
         if rng.randrange(1000) < self.depth.nested:
             count, more = nested((files, log), self.story, got, policy, self.sector, rng)
             self.tally.nested += count
@@ -128,10 +128,13 @@ def examine(
 
 
 def without(files: dict[str, bytes], story: Story, got: dict[str, Playing], policy: Recovery, which: int) -> list[str]:
-    """I5: the index, the commit or both are only there to be quick and to explain; the media are the same."""
-    gone = ((".index",), (".commit",), (".index", ".commit"))[which]
-    rest = {path: data for path, data in files.items() if not path.endswith(gone)}
-    io, breaches = recovered(rest, policy)
+    """I5: the index, the commit or both are only there to be quick and to explain; the media are the same.
+
+    Nor does it matter whether one segment is recovered or the whole directory.
+    """
+    gone = ((".index",), (".commit",), (".index", ".commit"), ())[which]
+    rest = {path: data for path, data in files.items() if not (gone and path.endswith(gone))}
+    io, breaches = recovered(rest, policy) if gone else started(rest, policy)
     if media(io.files(), story) != got:
         breaches.append(f"I5: without {' and '.join(gone)} recovery gives other media")
     return breaches
@@ -170,7 +173,7 @@ def again(
     promised = story.promised(int(calls))
     found, io = examine(files, story, promised, policy)  # type: ignore[arg-type]
     got = media(io.files(), story)
-    for which in range(3):
+    for which in range(4):
         found += without(files, story, got, policy, which)  # type: ignore[arg-type]
     for seed in range(10):
         found += nested((files, io.log), story, got, policy, sector, random.Random(seed))[1]  # type: ignore[arg-type]

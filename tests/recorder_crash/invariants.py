@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import signal
 import struct
 from collections.abc import Callable, Iterator, Mapping
@@ -11,11 +12,11 @@ from typing import NoReturn
 
 from usenet.recorder.errors import RecorderError
 from usenet.recorder.policy import Recovery
-from usenet.recorder.recover import recover
+from usenet.recorder.recover import recover, recover_all
 
 from .memory import Hang, MemIO
 from .player import Playing, play, said
-from .workloads import VIDEO, Promise, Story
+from .workloads import DIRECTORY, VIDEO, Promise, Story
 
 Files = Mapping[str, bytes]
 Recover = Callable[..., object]
@@ -48,6 +49,17 @@ def recovered(files: Files, policy: Recovery, *, deep: bool = False, sites: bool
     for path in sorted(files):
         if path.endswith(".mp4.part") or path.endswith(".mp4"):
             breaches += _guarded(lambda path=path: recover(path, policy=policy, deep=deep, io=io), io)
+    return io, breaches
+
+
+def started(files: Files, policy: Recovery) -> tuple[MemIO, list[str]]:
+    """A whole directory recovered, as a recorder does when it starts; nothing lies about afterwards."""
+    io = MemIO(files)
+    breaches = _guarded(lambda: recover_all(DIRECTORY, policy=policy, io=io), io)
+    for path in io.names:
+        stem, end = posixpath.splitext(path)
+        if end in (".index", ".commit") and f"{stem}.part" not in io.names:
+            breaches.append(f"I1: {path} is left over")
     return io, breaches
 
 

@@ -11,7 +11,7 @@ from .workloads import SCRIPTS, Story
 
 SECTORS = (64, 256, 512)
 QUICK, FULL = Limits(), Limits(exhaustive=10, random=40)
-FULL_STATES = 100_000
+FULL_STATES = 1_000_000
 NAMES = (*(script.name for script in SCRIPTS), *again.NAMES)
 
 
