@@ -28,8 +28,11 @@ recordings = st.builds(
     ours=st.booleans(),
     uploaded=st.booleans(),
 )
-inventories = st.lists(recordings, max_size=30, unique_by=lambda held: held.path)
-budgets = st.builds(
+inventories = st.lists(recordings, min_size=3, max_size=30, unique_by=lambda held: held.path)
+tight = st.builds(
+    Budget, max_bytes=st.integers(1, 200), min_free=st.just(1), policy=st.just("evict"), uploaded_first=st.booleans()
+)
+any_budget = st.builds(
     Budget,
     max_bytes=st.none() | st.integers(1, 2000),
     max_percent=st.none() | st.integers(1, 100),
@@ -37,6 +40,7 @@ budgets = st.builds(
     policy=st.sampled_from(["refuse", "stop", "evict"]),
     uploaded_first=st.booleans(),
 )
+budgets = tight | any_budget
 rooms = st.builds(Room, total=st.integers(1000, 3000), free=st.integers(0, 1000))
 
 
@@ -47,6 +51,22 @@ def test_nothing_goes_that_may_not(budget: Budget, held: list[Held], room: Room)
     assert all(one.ours and one.finished and not one.protected for one in gone)
     assert not budget.uploaded_first or all(one.uploaded for one in gone)
     assert not gone or budget.policy == "evict"
+
+
+GOOD = Held(path="/r/x.mp4", began="x", bytes=100, uploaded=True)
+MAY_NOT = {
+    "protected": GOOD._replace(protected=True),
+    "live": GOOD._replace(finished=False),
+    "not ours": GOOD._replace(ours=False),
+    "not uploaded": GOOD._replace(uploaded=False),
+}
+
+
+@pytest.mark.parametrize("what", MAY_NOT)
+def test_each_reason_to_stay_is_enough(what: str) -> None:
+    budget = Budget(min_free=500, policy="evict", uploaded_first=True)
+    assert decide(budget, [GOOD], Room(1000, 450), right_drive=True).evict == (GOOD.path,)
+    assert decide(budget, [MAY_NOT[what]], Room(1000, 450), right_drive=True).evict == ()
 
 
 @given(budgets, inventories, rooms)
@@ -177,6 +197,22 @@ def test_a_marker_may_be_one_of_the_values_of_a_drives_own(tmp_path: Path) -> No
         else:
             with pytest.raises(WrongDrive):
                 one.directory("door")
+
+
+def test_a_marker_on_another_drive_than_the_recordings_is_no_marker(tmp_path: Path) -> None:
+    one = keeper(tmp_path / "r", marker=Marker(Path("/proc/sys/kernel/ostype"), "Linux"))
+    with pytest.raises(WrongDrive, match="is not on the drive whose marker is"):
+        one.directory("door")
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("camera", ["..", ".", "", "door/../door", "/door", "Door"])
+def test_no_camera_leads_outside(tmp_path: Path, camera: str) -> None:
+    path = recorded(tmp_path / "r", "door")
+    assert inventory.find(tmp_path / "r", "door", path.name) == path
+    assert inventory.find(tmp_path / "r", camera, path.name) is None
+    assert inventory.find(tmp_path, "r", f"door/{path.name}") is None
+    assert inventory.find(tmp_path / "r", "door", f"../door/{path.name}") is None
 
 
 def test_a_recording_that_was_protected_after_the_decision_stays(
