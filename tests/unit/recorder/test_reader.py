@@ -204,6 +204,31 @@ def test_fragments_by_hand(has: str, place: str) -> None:
     assert {row.entry for row in found} == {1}
 
 
+def fragment(*trafs: bytes, data: int = 0) -> bytes:
+    """A moof, and an mdat of so many bytes."""
+    return box(b"moof", *trafs) + box(b"mdat", bytes(data))
+
+
+def test_a_traf_goes_on_where_the_one_before_ended() -> None:
+    head = movie(*EMPTY, mvex=box(b"mvex", table(b"trex", 7, 1, 33, 5, 0)))
+    tfhd = table(b"tfhd", 7)
+    first = box(b"traf", tfhd, full(b"trun", 0, 0x201, struct.pack(">IIII", 2, 150, 4, 6)), table(b"trun", 1))
+    second = box(b"traf", tfhd, table(b"trun", 2))
+    rows = list(scanned(head + fragment(first, second, data=99)).tracks[0].samples.rows())
+    assert [row.offset - len(head) for row in rows] == [150, 154, 160, 165, 170]
+
+
+def test_composition_offsets_that_come_and_go() -> None:
+    head = movie(*EMPTY, mvex=box(b"mvex", table(b"trex", 7, 1, 33, 5, 0)))
+    tfhd = full(b"tfhd", 0, 0x020000, struct.pack(">I", 7))
+    plain = fragment(box(b"traf", tfhd, table(b"trun", 2)), data=9)
+    early = struct.pack(">IiI", 2, -3, 3)
+    moved = fragment(box(b"traf", tfhd, full(b"trun", 1, 0x800, early)), data=9)
+    rows = list(scanned(head + plain + moved + plain).tracks[0].samples.rows())
+    assert [row.cts - row.dts for row in rows] == [0, 0, -3, 3, 0, 0]
+    assert [row.dts for row in rows] == [0, 33, 66, 99, 132, 165]
+
+
 DAMAGE = {
     "no moov box": box(b"free", bytes(9)),
     "fewer than its fields": box(b"moov", box(b"mvhd", bytes(3))),

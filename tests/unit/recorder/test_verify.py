@@ -6,6 +6,7 @@ import errno
 import shutil
 import struct
 import sys
+from array import array
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from usenet.recorder.boxes.box import box, full
 from usenet.recorder.export import export
 from usenet.recorder.io import Files
 from usenet.recorder.live import LiveFile
-from usenet.recorder.reader import read
+from usenet.recorder.reader import Samples, read
 from usenet.recorder.recover import recover
 from usenet.recorder.segment import Segment
 from usenet.recorder.verify import Verdict, other, verify
@@ -251,6 +252,11 @@ def test_what_is_wrong_is_said_and_where(tmp_path: Path, sentence: str) -> None:
     assert found[0].offset >= at
 
 
+def test_a_length_that_is_not_that_of_the_samples(final: Path) -> None:
+    change(final, final.read_bytes().find(b"mdhd", read(final).moov.start) + 33, 1)
+    assert "says that it lasts" in said(verify(final))
+
+
 def test_many_like_findings_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "x.mp4"
     path.write_bytes(movie(*EMPTY) + 40 * box(b"trak", bytes(8)))
@@ -262,20 +268,21 @@ def test_many_like_findings_are_counted(tmp_path: Path) -> None:
 # The other parser.
 
 
-def beside(change: Callable[[int], int]) -> Findings:
-    """libav on a film, against a reader that is wrong about sample sizes."""
+def beside(wrong: Callable[[Samples], None]) -> list[str]:
+    """What libav on a film says against a reader that is wrong about one thing."""
     found, findings = read(film()), Findings()
-    sizes = found.tracks[0].samples.sizes
-    for at in range(len(sizes)):
-        sizes[at] = change(sizes[at])
+    wrong(found.tracks[0].samples)
     data = film().read_bytes()
     other.check(found, lambda offset, length: data[offset : offset + length], findings)
-    return findings
+    return [each.sentence for each in findings.rows]
 
 
 def test_libav_disagrees() -> None:
-    assert not beside(lambda size: size).rows
-    assert "sample 1 has" in beside(lambda size: size + 1).rows[0].sentence
+    assert not beside(lambda samples: None)
+    for number in (0, 50):
+        told = beside(lambda samples: samples.sizes.__setitem__(number, 1))  # noqa: B023
+        assert f"sample {number + 1} has 1 bytes" in told[0]
+    assert "sample 4 has" in beside(later)[0]
     found, findings = read(film()), Findings()
     data = film().read_bytes()
     less = replace(found, tracks=(replace(found.tracks[0], id=77), *found.tracks[1:]))
@@ -283,11 +290,28 @@ def test_libav_disagrees() -> None:
     assert "finds no track 77" in findings.rows[0].sentence
 
 
-def test_libav_sees_fewer(final: Path) -> None:
-    short = film().read_bytes()
-    findings = Findings()
-    other.check(read(film()), lambda offset, length: short[: len(short) // 2][offset : offset + length], findings)
-    assert findings.rows
+def later(samples: Samples) -> None:
+    """All but the first three samples are decoded three ticks later."""
+    samples.time_first, samples.time_delta = array("Q", (0, 3)), array("I", (512, 512))
+    samples.time_dts = array("q", (0, 3 * 512 + 3))
+
+
+def test_libav_finds_fewer() -> None:
+    data, findings = film("fragmented").read_bytes(), Findings()
+    short = data[: data.rfind(b"moof") - 4]
+    other.check(read(film("fragmented")), lambda offset, length: short[offset : offset + length], findings)
+    assert any("libav ends before sample" in each.sentence for each in findings.rows)
+
+
+def test_what_an_edit_list_hides_may_be_left_out_by_libav(tmp_path: Path) -> None:
+    """The film from 2.5 seconds on: libav skips the first two groups of pictures, of the third it gives all."""
+    path = tmp_path / "x.mp4"
+    data = bytearray(film().read_bytes())
+    at = data.find(b"elst") + 16
+    struct.pack_into(">I", data, at, struct.unpack_from(">I", data, at)[0] + round(2.5 * 15360))
+    path.write_bytes(data)
+    verdict = verify(path)
+    assert verdict.ok, said(verdict)
 
 
 def test_without_pyav_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,10 @@ from .moov import Out
 
 SEAMLESS: Final = Fraction(1, 4)  # seconds between two sources that are no gap: clocks and networks are not exact
 OVERLAP: Final = Fraction(1)  # seconds that two sources may overlap before somebody has to say which one is meant
-PREROLL: Final = Fraction(8, 100)  # seconds of sound before a cut, for the decoder: what Opus asks for
+PREROLL: Final = {
+    b"mp4a": Fraction(0),
+    b"Opus": Fraction(8, 100),
+}  # codecs whose decoder needs sound before a cut: seconds
 
 
 class Cut(NamedTuple):
@@ -215,9 +218,14 @@ def _numbers(track: Mp4Track, cut: Cut, edge: tuple[bool, bool]) -> tuple[int, i
     if track.kind == "video":
         first = borders.key_at(track, begin) if edge[0] else 0
         return first, borders.until(track, end) if edge[1] else track.samples.count
-    lead = round(PREROLL * track.timescale) if track.kind == "audio" else 0
-    first = borders.before(track, max(begin, low), lead) if edge[0] else borders.before(track, low, 0)
+    first = borders.before(track, max(begin, low), _lead(track)) if edge[0] else borders.before(track, low, 0)
     return first, borders.until(track, min(end, high) if edge[1] else high)
+
+
+def _lead(track: Mp4Track) -> int:
+    """Ticks of sound, one packet at least, that the decoder needs; 0 where each packet stands for itself."""
+    need = PREROLL.get(track.entries[0][4:8])
+    return 0 if need is None else max(1, round(need * track.timescale))
 
 
 def _low(track: Mp4Track, first: int, last: int) -> int:
