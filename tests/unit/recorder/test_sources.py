@@ -274,22 +274,48 @@ def test_pictures_a_second_are_counted_by_the_sources_time() -> None:
     rate = Rate()
     rate.follow(BOTH)
     for n in range(50):
-        rate.count(picture(n * 3600))
-        rate.count(sound(n * 960))
+        rate.count(picture(n * 3600), 0)
+        rate.count(sound(n * 960), 0)
     assert rate.fps == pytest.approx(25)
 
 
 def test_a_jump_is_no_picture_rate() -> None:
     rate = Rate()
     rate.follow(BOTH)
-    for dts in (0, 3600, 90_000_000, 90_003_600, 0, 3600):
-        rate.count(picture(dts))
+    for dts in (0, 3600, 90_000_000, 90_003_600, None, 0, 3600):
+        rate.count(picture(dts), 0)
     assert rate.fps == pytest.approx(25)
 
 
 def test_sound_alone_has_no_pictures() -> None:
     rate = Rate()
     rate.follow((SOUND,))
-    rate.count(sound(0))
-    rate.count(sound(960))
+    rate.count(sound(0), 5)
+    rate.count(sound(960), 5.02)
     assert rate.fps == 0
+    assert rate.reached == pytest.approx(5.02)
+
+
+def test_a_picture_that_was_held_back_was_not_taken_later_for_that() -> None:
+    rate = Rate()
+    rate.follow(BOTH)
+    rate.count(picture(0), 100)
+    rate.count(picture(3600), 100.04)
+    rate.count(picture(7200), 102.08)
+    assert rate.reached == pytest.approx(100.08, abs=0.01)
+
+
+def test_a_clock_that_goes_slow_is_caught_up_with() -> None:
+    rate = Rate()
+    rate.follow(BOTH)
+    for n in range(90_000):
+        rate.count(picture(n * 3600), n * 0.04 * 1.001)
+    assert rate.reached == pytest.approx(89_999 * 0.04 * 1.001, abs=0.1)
+
+
+def test_times_that_begin_anew_were_taken_when_they_came() -> None:
+    rate = Rate()
+    rate.follow(BOTH)
+    rate.count(picture(90_000 * 50), 100)
+    rate.count(picture(0), 160)
+    assert rate.reached == 160

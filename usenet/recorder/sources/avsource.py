@@ -17,7 +17,7 @@ from .address import Address
 from .arrival import Arrival
 from .lane import Lane, codec_of
 from .opening import begin
-from .source import Retrack
+from .source import Retrack, heads
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -83,7 +83,7 @@ class AvSource:
             raise Unreachable(f"{self.address}: nothing that can be recorded came")
         known = {track.id for track in tracks}
         self._held = [sample for sample in self._held if sample.track in known]
-        first = self._arrival.first_ns(self._held)
+        first = self._arrival.first_ns(each for each in self._held if each.track in heads(tracks))
         self.behind_s = max(0.0, time.time() - first / 1e9) if self.live and first is not None else 0.0
         self._tracks, self._opened = tracks, True
         return tracks

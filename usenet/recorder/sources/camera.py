@@ -185,13 +185,13 @@ class Camera:
 
     def _came(self, item: Sample | Retrack) -> None:
         if isinstance(item, Sample):
-            self._rate.count(item)
             self._last_came = self._clock()
+            self._rate.count(item, self._last_came)
 
     def _back(self, tracks: tuple[Track, ...], behind: float) -> None:
         """The first sample of a connection is here, and was taken `behind` seconds ago: so long was nothing."""
-        if self._last_came is not None:
-            away = max(0, round((self._clock() - behind - self._last_came) * 1000))
+        if self._rate.reached is not None:
+            away = max(0, round((self._clock() - behind - self._rate.reached) * 1000))
             self._backlog.put(Gap(away, self._status.last_error or "the camera was away"))
             log.info("%s: back after %.1f s", self.name, away / 1000)
         if tracks != self._tracks:
