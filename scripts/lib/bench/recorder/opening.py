@@ -49,10 +49,10 @@ def opening(material: Material, folder: Path, *, hours: float, times: int) -> It
 
 def _opened(files: dict[str, Path], live: Path, hours: float, times: int) -> Iterator[Figure]:
     requests: dict[str, Amount] = {}
-    with _serving() as server:
+    with _live(live) as opened, _serving() as server:
         for name, path in files.items():
             server.offered[name] = _file(path)
-        _offer_live(server, live)
+        server.offered["live"] = opened
         slow = "fMP4, 1 s"  # a request for each fragment: once is enough
         quick = [name for name in server.offered if name != slow]
         found = in_turns({name: _first_picture(server, name) for name in quick}, times)
@@ -77,15 +77,18 @@ def _file(path: Path) -> Opened:
     return lambda: (path.stat().st_size, read)
 
 
-def _offer_live(server: _Server, path: Path) -> None:
-    """What a live segment would be if it were finished now; made anew for each request, as a server does it."""
+@contextmanager
+def _live(path: Path) -> Iterator[Opened]:
+    """What a live segment would be if it were finished now; looked at anew for each request, as a server does it."""
     from usenet.recorder.live import LiveFile
 
-    def opened() -> tuple[int, Read]:
-        view = LiveFile(path).view()
-        return view.size, view.read
+    with LiveFile(path) as file:
 
-    server.offered["live"] = opened
+        def opened() -> tuple[int, Read]:
+            view = file.view()
+            return view.size, view.read
+
+        yield opened
 
 
 class _Server(ThreadingHTTPServer):

@@ -17,7 +17,7 @@ from bench.timing import run
 
 SHUTDOWN, WITHOUT_THE_LOG = 0x8004587D, struct.pack("I", 2)  # FS_IOC_SHUTDOWN: nothing more reaches the drive
 MAKE = {
-    "ext4": ["mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0"],
+    "ext4": ["mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", "-N", "4096"],
     "xfs": ["mkfs.xfs", "-q", "-f"],
     "btrfs": ["mkfs.btrfs", "-q", "-f"],
 }
@@ -34,15 +34,17 @@ def kinds(*wanted: str) -> list[str]:
 
 @dataclass
 class Volume:
-    """`place`: where it is mounted. `device` is empty while it is not."""
+    """`place`: where it is mounted. `device` is empty while it is not. `direct`: what it reads is nowhere cached."""
 
     kind: str
     image: Path
     place: Path
     device: str = ""
+    direct: bool = False
 
     def mount(self) -> None:
-        self.device = run(["losetup", "--find", "--show", str(self.image)])[1].strip()
+        cached = "--direct-io=on" if self.direct else "--direct-io=off"
+        self.device = run(["losetup", cached, "--find", "--show", str(self.image)])[1].strip()
         run(["mount", "-t", self.kind, "-o", "noatime", self.device, str(self.place)])
 
     def unmount(self) -> None:
@@ -88,14 +90,14 @@ class Volume:
 
 
 @contextmanager
-def volume(kind: str, folder: Path, name: str, mebibytes: int = 512) -> Iterator[Volume]:
+def volume(kind: str, folder: Path, name: str, mebibytes: int = 512, *, direct: bool = False) -> Iterator[Volume]:
     """Made, mounted, and gone at the end."""
     image, place = folder / f"{name}.img", folder / name
     place.mkdir(parents=True)
     with image.open("wb") as made:
         made.truncate(mebibytes << 20)
     run([*MAKE[kind], str(image)])
-    made = Volume(kind, image, place)
+    made = Volume(kind, image, place, direct=direct)
     try:
         made.mount()
         yield made
