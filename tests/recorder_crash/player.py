@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import accumulate, chain, islice, repeat
 from typing import NamedTuple
 
@@ -26,8 +27,12 @@ Playing = dict[int, list[Shown]]
 Said = tuple[bytes, ...]
 
 
+@lru_cache(4096)
 def play(data: bytes) -> Playing:
-    """Every sample by track, from tables or from fragments, whichever the file has. Never raises."""
+    """Every sample by track, from tables or from fragments, whichever the file has. Never raises.
+
+    Many states end in the same file, so what was read once is remembered: the lists are not to be changed.
+    """
     tracks: Playing = {}
     moov = False
     for kind, start, end in _boxes(data, 0, len(data)):
@@ -70,6 +75,7 @@ def _words(data: bytes, at: int, count: int) -> tuple[int, ...]:
     return struct.unpack_from(f">{count}I", data, at)
 
 
+@lru_cache(4096)
 def said(data: bytes) -> Said:
     """What a file says of itself besides samples and times: per track its number, picture, clock, language, coding."""
     moov = next((place for place in _boxes(data, 0, len(data)) if place[0] == b"moov"), None)
