@@ -21,7 +21,7 @@ from usenet.recorder.upload.queue import Times, Uploader
 from usenet.recorder.upload.storage import Found, Refused
 from usenet.recorder.upload.uploader import Uploads, is_uploaded
 
-from .uploads.memory import Clock, Counting, Disk, Kill, Memory, journals, kill, unreachable
+from .uploads.memory import Clock, Counting, Disk, Kill, Memory, journals, kill, quiet, unreachable
 from .uploads.segments import Growing, finished
 
 
@@ -116,15 +116,11 @@ def test_a_segment_waits_longer_and_longer_until_a_step_of_it_works(tmp_path: Pa
         if call == "pwrite":
             raise OSError(errno.ENOSPC, "full")
 
-    for _ in range(2):
-        disk.trouble = full
-        while uploader.metrics.errors % 3 or not waits or waits[-1] == 0:
-            waits.append(uploader.step())
-            clock.sleep(waits[-1])
-        disk.trouble = lambda call: None
-        while waits[-1]:
-            waits.append(uploader.step())
-    assert [wait for wait in waits if wait] == [1, 2, 4, 1, 2, 4]
+    for disk.trouble in (full, full, full, quiet, full, full, full):
+        uploader.step()
+        waits.append(uploader.step() if disk.trouble is full else 0)  # when the next is worth while
+        clock.sleep(waits[-1])
+    assert waits == [1, 2, 4, 0, 1, 2, 4]
 
 
 def test_one_segment_that_is_refused_holds_up_no_other(tmp_path: Path) -> None:

@@ -158,9 +158,7 @@ class Uploader:
         gone = seen.journals - there
         found.looked, found.finished = now, seen.finished
         found.done &= there
-        found.jobs = {
-            path: job for path, job in found.jobs.items() if path in (there if isinstance(job.work, Transfer) else gone)
-        }
+        found.jobs = {path: job for path, job in found.jobs.items() if path in there | gone}
         for path in there - found.done - found.jobs.keys():
             if path in seen.finished and verified(path, self._storage.name, self._io):
                 found.done.add(path)
