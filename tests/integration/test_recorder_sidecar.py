@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -275,3 +278,34 @@ def test_nothing_makes_room_before_its_copy_is_verified(
 
 def _path(folder: Path, name: str) -> Path:
     return folder / "recordings" / "door" / name
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a filesystem")
+def test_a_full_drive_costs_a_chunk_and_it_goes_on_when_there_is_room(
+    tmp_path: Path, cameras: Cameras, started: list[Process]
+) -> None:
+    drive = tmp_path / "recordings"
+    drive.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "recorder-test", str(drive)], check=True, timeout=60)
+    try:
+        run = begin(tmp_path, {"door": of(cameras, "door", enabled=True)}, budget={"min_free": "2M"})
+        started.append(run)
+        live = run.until("door", lambda one: one["frames"] > 10)["segment"]
+        with contextlib.suppress(OSError), (drive / "filler").open("wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(4096))
+        held = run.until("door", lambda one: one["state"] == "held")
+        assert held["problem"]
+        wait(lambda: files(tmp_path, "door") == [live], run.told)
+        whole(drive / "door" / live)
+        (drive / "filler").unlink()
+        run.until("door", lambda one: one["state"] == "recording")
+        run.signal(signal.SIGTERM)
+        assert run.gone() == 0, run.told()
+        for name in files(tmp_path, "door"):
+            whole(drive / "door" / name)
+    finally:
+        for process in started:
+            process.child.kill()
+            process.gone()
+        subprocess.run(["umount", "--lazy", str(drive)], check=True, timeout=60)
