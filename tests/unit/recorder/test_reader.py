@@ -164,6 +164,16 @@ def test_edits_by_hand() -> None:
     ]
 
 
+def test_an_edit_of_no_length_goes_on_to_the_end() -> None:
+    elst = full(b"elst", 0, 0, struct.pack(">IIiHH", 1, 0, 20, 1, 0))
+    found = scanned(
+        movie(TIMES, PLACES, table(b"stsz", 1, 5), co64(100, 200), elst=elst, after=box(b"mdat", bytes(300)))
+    )
+    assert [(each.pts, each.shown) for each in found.tracks[0]] == [
+        *((-20, False), (-10, False), (0, True), (10, True), (1010, True)),
+    ]
+
+
 ROWS = {
     "all from the run": (0xF00, (10, 4, 0, 5, 20, 6, 0x10000, 0), 0),
     "sizes only": (0x200, (4, 6), 0),
@@ -350,3 +360,25 @@ def test_a_day_takes_little_memory_and_is_not_walked_through() -> None:
         True,
         0,
     )
+
+
+def test_beyond_four_gigabytes() -> None:
+    """A 64-bit mdat, offsets behind 2^32; only the head is ever read."""
+    far = 5 << 30
+    head = movie(TIMES, PLACES, table(b"stsz", 1, 5), co64(far, far + 100))
+    head += struct.pack(">I4sQ", 1, b"mdat", 6 << 30)
+
+    def fetch(offset: int, length: int) -> bytes:
+        assert offset < len(head)
+        return head[offset : offset + length].ljust(length, b"\0")
+
+    found = scan(Source(fetch, len(head) - 16 + (6 << 30)))
+    assert [each.offset for each in found.tracks[0]] == [far, far + 1, far + 100, far + 101, far + 102]
+    assert found.in_media(far, 103)
+    assert not found.in_media(far, 2 << 30)
+
+
+def test_quicktime() -> None:
+    movie = film("plain", "-f", "mov")
+    for number, track in enumerate(read(movie).tracks):
+        assert [(each.pts, each.size, each.sync) for each in track] == packets(movie, number)
