@@ -51,7 +51,7 @@ def bases() -> list[Base]:
 
 
 def run(seeds: range, base: list[Base]) -> Found:
-    """One mutated set of files for each seed, recovered with every checksum looked at."""
+    """One mutated set of files for each seed, recovered with every checksum looked at; every fourth without, too."""
     found = Found()
     for seed in seeds:
         rng = random.Random(seed)
@@ -59,6 +59,8 @@ def run(seeds: range, base: list[Base]) -> Found:
         files = mutated(one, base, rng)
         policy = rng.choice(POLICIES)
         io, breaches = recovered(files, policy, deep=True)
+        if seed % 4 == 0:  # what is believed unread may be wrong then, but nothing may fail
+            breaches += recovered(files, policy)[1]
         left = io.files()
         breaches += [
             f"{path} was finished and is changed"
