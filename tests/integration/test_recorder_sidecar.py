@@ -11,9 +11,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
 from tests.integration.conftest import free_port
+from tests.integration.recorder_cameras.servers import GStreamer, need
 from tests.integration.recorder_process import Process, begin, pictures
 from tests.integration.recorder_sender import RATE, Cameras
 from tests.unit.recorder.uploads import azure_server
@@ -167,7 +169,7 @@ def test_a_camera_that_comes_back_goes_on_with_a_gap(tmp_path: Path, cameras: Ca
     started.append(run)
     run.until("door", lambda one: one["frames"] > 10)
     cameras.away.add("door")
-    run.until("door", lambda one: one["reconnects"] > 0 and not one["connected"])
+    run.until("door", lambda one: one["reconnects"] > 0 and one["state"] == "away" and not one["connected"])
     cameras.away.clear()
     back = run.until("door", lambda one: one["connected"] and one["gaps"] == 1)
     assert back["gap_s"] > 0, f"{back}\n{run.told()}"
@@ -309,3 +311,40 @@ def test_a_full_drive_costs_a_chunk_and_it_goes_on_when_there_is_room(
             process.child.kill()
             process.gone()
         subprocess.run(["umount", "--lazy", str(drive)], check=True, timeout=60)
+
+
+def test_an_rtsp_camera_with_a_password_is_recorded_with_its_sound_and_told_nowhere(
+    tmp_path: Path, started: list[Process]
+) -> None:
+    need(GStreamer)
+    film = tmp_path / "film.mp4"
+    shown = ["-f", "lavfi", "-i", "testsrc2=s=160x120:r=10:d=60", "-f", "lavfi", "-i", "sine=r=48000:d=60"]
+    coded = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-bf", "0", "-c:a", "aac"]
+    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", *shown, *coded, str(film)], check=True, timeout=120)
+    server = GStreamer(tmp_path, {"film": (film, ("h264", "aac"))})
+    server.start()
+    try:
+        (tmp_path / "door.url").write_text(server.url("film") + "\n")
+        camera = {"url_file": "door.url", "flush": "evidence"}
+        run = begin(tmp_path, {"door": camera, "silent": camera | {"audio": False}})
+        started.append(run)
+        live = run.until("door", lambda one: one["frames"] > 20)
+        run.until("silent", lambda one: one["frames"] > 20)
+        assert live["codecs"] == ["avc1", "mp4a"]
+        server.freeze()
+        assert run.ask("GET", "/status")[0] == 200
+        server.thaw()
+        (tmp_path / "door.url").unlink()
+        server.kill()
+        away = run.until("door", lambda one: one["state"] == "away")
+        run.until("door", lambda one: "the address can't be read" in (one["problem"] or ""))
+        assert "not-a-secret" not in f"{away}{run.ask('GET', '/status')}{run.ask('GET', '/metrics')}{run.told()}"
+        run.signal(signal.SIGTERM)
+        assert run.gone() == 0, run.told()
+        for name, kinds in (("door", ["video", "audio"]), ("silent", ["video"])):
+            for file in files(tmp_path, name):
+                with av.open(str(tmp_path / "recordings" / name / file)) as container:
+                    assert [stream.type for stream in container.streams] == kinds
+                    assert len(list(container.decode(video=0))) > 15
+    finally:
+        server.kill()

@@ -179,7 +179,7 @@ class Post:
 
 
 def _state(report: Report) -> str:
-    """recording; held: it may not be written now; away: the camera does not answer; connecting."""
+    """held: it may not be written now; away: the camera does not answer, whatever is still open; else as it is."""
     if report.held:
         return "held"
-    return "recording" if report.segment else "away" if report.problem else "connecting"
+    return "away" if report.problem else "recording" if report.segment else "connecting"
