@@ -27,6 +27,7 @@ from tests.integration.recorder_cameras.taping import (
 from tests.integration.recorder_films.making import ffmpeg
 from tests.waiting import wait
 from usenet.recorder.io import Files
+from usenet.recorder.recorder import Rotate
 from usenet.recorder.sources import arrival
 from usenet.recorder.sources.avsource import AvSource, Patience, Wishes
 from usenet.recorder.tracks import Sample
@@ -78,6 +79,32 @@ def test_what_was_sent_is_what_was_recorded(
     assert shown == pytest.approx(heard, abs=2 * within)
     assert (status.state, status.fps, status.gaps) == ("recording", pytest.approx(25, abs=0.5), 0)
     assert "not-a-secret" not in caplog.text + str(status)
+
+
+def test_segments_follow_each_other_without_loss(serve: Serve, tmp_path: Path) -> None:
+    """Every picture and every sound is in one of them, and in each of them sound and picture are as far apart."""
+    server = serve("h264-aac")
+    taping = Taping(server.url("h264-aac"), tmp_path / "out", rotate=Rotate(seconds=0.5))
+    taping.until(110)
+    paths = taping.stop()
+    assert len(paths) >= 4
+    whole: dict[str, list[str]] = {"video": [], "audio": []}
+    source = {kind: read(film("h264-aac"), kind) for kind in whole}
+    apart = []
+    for path in paths:
+        found = {kind: read(path, kind) for kind in whole}
+        for kind, stream in found.items():
+            whole[kind] += stream.shas
+        starts = {
+            kind: stream.times[0] - source[kind].times[source[kind].shas.index(stream.shas[0])]
+            for kind, stream in found.items()
+        }
+        apart.append(starts["audio"] - starts["video"])
+        assert min(stream.times[0] for stream in found.values()) < 0.05
+    for kind, shas in whole.items():
+        first = source[kind].shas.index(shas[0])
+        assert shas == source[kind].shas[first : first + len(shas)]
+    assert max(apart) - min(apart) < EXACT[server.name]
 
 
 def test_a_camera_that_was_killed_comes_back_with_a_gap(serve: Serve, tmp_path: Path) -> None:

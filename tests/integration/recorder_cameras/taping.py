@@ -13,7 +13,7 @@ from tests.integration.recorder_cameras.servers import GStreamer, MediaMTX
 from tests.integration.recorder_films.making import ffmpeg, shelf
 from tests.waiting import wait
 from usenet.recorder.io import IO, Files
-from usenet.recorder.recorder import Recorder
+from usenet.recorder.recorder import Recorder, Rotate
 from usenet.recorder.sources.avsource import AvSource, Patience, Wishes
 from usenet.recorder.sources.camera import BACKLOG, Camera, CameraStatus
 from usenet.recorder.tracks import Track
@@ -30,7 +30,7 @@ SHAPES: dict[str, tuple[str, tuple[str, ...], list[str]]] = {
     "h264-alaw": ("mov", ("h264", "pcm_alaw"), [*X264, "-bf", "0", *ALAW]),
 }
 KEYS = {"h264": range(1, 6), "hevc": range(32)}  # types of NAL units that hold pictures
-IMPATIENT = Patience(connect=5, packet=2, key=10)
+IMPATIENT = Patience(connect=10, packet=3, key=20)
 EXACT = {GStreamer.name: 0.01, MediaMTX.name: 0.25}
 """Seconds. MediaMTX's sender reports go by arrival, and ffmpeg sends it several sounds in one packet."""
 
@@ -57,6 +57,7 @@ class Taping:
     wishes: Wishes = field(default_factory=lambda: Wishes(patience=IMPATIENT))
     io: IO = field(default_factory=Files)
     backlog: int = BACKLOG
+    rotate: Rotate = field(default_factory=Rotate)
     recorder: Recorder | None = None
 
     def __post_init__(self) -> None:
@@ -65,7 +66,7 @@ class Taping:
         self.camera.start()
 
     def _record(self, tracks: tuple[Track, ...]) -> Recorder:
-        self.recorder = Recorder(self.folder, tracks, io=self.io)
+        self.recorder = Recorder(self.folder, tracks, io=self.io, rotate=self.rotate)
         return self.recorder
 
     @property
