@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.recorder.amount import Goal, beside
 from bench.recorder.feed import Fed, begin, start
-from bench.recorder.kill import none_of, recovered_of
+from bench.recorder.kill import READING, none_of, recovered_of
 from bench.recorder.material import Material, flv
 from bench.recorder.played import played
 from bench.recorder.recorders import Recorder, others, ours
@@ -21,7 +21,6 @@ from bench.recorder.volume import Volume, kinds, volume
 from bench.timing import Figure, Series
 
 LIMITS = {"default": 1.25, "evidence": 0.25 + 1 / 30}  # seconds between two syncs, and a chunk
-READING = 0.05  # what lies in the pipe is given, and not yet the recorder's
 
 
 @dataclass
