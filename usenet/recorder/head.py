@@ -17,6 +17,7 @@ FLIP: Final = len(FTYP)  # the box that begins here says what the file is
 GUARD: Final = 32  # header of the free box, and what is at the beginning of it
 MDAT: Final = 16  # header of an mdat with a 64-bit size
 PAGE: Final = 4096
+MOST: Final = 256 << 20  # no head is longer: a moov that needs more room lies at the end
 
 _guard = struct.Struct(">I4s4sIQHH4x")
 _CRC: Final = 12  # where in it: the CRC of everything before the guard, and of the guard with this field zero
@@ -74,7 +75,7 @@ def reserve(tracks: Sequence[Track], seconds: float, chunk_ms: int) -> int:
     for track in tracks:
         rate = min(track.timescale / track.duration if track.duration > 1 else 60, 240)
         need += (12 if track.kind == "video" else 4) * rate * seconds + 32 * seconds * 1000 / max(chunk_ms, 1000 / rate)
-    return -(-int(need) // PAGE) * PAGE
+    return -(-int(min(need, MOST)) // PAGE) * PAGE
 
 
 def life(start: bytes) -> Life:

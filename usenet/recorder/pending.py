@@ -85,8 +85,10 @@ class Pending:
             raise BadSample(f"track {track}: decode time {dts} is not later than {row.last}, the one before")
         if not data:
             raise BadSample(f"track {track}: a sample without bytes at {dts}")
-        if not -(1 << 31) <= cts < 1 << 31 or not 0 <= duration < 1 << 32 or dts >> 63 or dts - row.last >> 32:
+        if not -(1 << 31) <= cts < 1 << 31 or not 0 <= duration < 1 << 32 or dts >> 63 or wall_ns >> 64:
             raise BadSample(f"track {track}: the times of the sample at {dts} are too long for a file")
+        if row.last >= 0 and dts - row.last >> 32:
+            raise BadSample(f"track {track}: the sample at {dts} comes too long after {row.last}, the one before")
         if not self._wall:
             self._wall = wall_ns
         row.length = duration or (dts - row.last if row.last >= 0 else row.track.duration)
@@ -99,7 +101,7 @@ class Pending:
 
     def gap(self, milliseconds: int, discontinuity: bool) -> None:
         self._flags |= GAP | (DISCONTINUITY if discontinuity else 0)
-        self._gap = min(self._gap + milliseconds, 0xFFFFFFFF)
+        self._gap = min(self._gap + max(milliseconds, 0), 0xFFFFFFFF)
 
     def ends_before(self, track: int, sync: bool) -> bool:
         """Whether a sample that comes now must begin a new chunk."""
@@ -110,15 +112,14 @@ class Pending:
         row = self._rows[track]
         if self._bytes >= self._flush.chunk_bytes or len(row.dts) >= _MOST:
             return True
-        if self._flush.cut == "frame":
-            return track == self._main or self._lasts(row)
-        return (
-            self._flush.cut == "time" and (track == self._main or not self._rows[self._main].dts) and self._lasts(row)
-        )
-
-    def _lasts(self, row: Row) -> bool:
-        ticks = row.last + row.length - row.dts[0]
-        return ticks * 1000 >= self._flush.chunk_ms * row.track.timescale
+        if self._flush.cut == "frame" and track == self._main:
+            return True
+        if self._flush.cut not in {"frame", "time"}:
+            return False
+        lasts, whole = (row.last - row.dts[0]) * 1000, self._flush.chunk_ms * row.track.timescale
+        if track != self._main and self._rows[self._main].dts:  # where pictures stopped coming, sound does not wait
+            return lasts >= 2 * whole
+        return lasts + row.length * 1000 >= whole
 
     def chunk(self, seq: int, off: int, durable: int) -> tuple[Chunk, list[bytes]]:
         """The chunk that is pending, and its payload in pieces."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
+
+from .errors import RecorderError
 
 Cut = Literal["frame", "time", "gop", "bytes"]
 
@@ -13,6 +15,7 @@ class Flush:
     """A chunk ends at every frame, every `chunk_ms`, at every key frame or after `chunk_bytes`, and never exceeds them.
 
     A crash of the process costs at most one unfinished chunk; a power cut at most `sync_ms` and one chunk.
+    RecorderError when a figure makes no sense.
     """
 
     cut: Cut = "time"
@@ -20,6 +23,11 @@ class Flush:
     sync_ms: int = 1000
     chunk_bytes: int = 4 << 20
     index_every: int = 10  # the index is a cache: it is made durable with every tenth sync
+
+    def __post_init__(self) -> None:
+        figures = (self.chunk_ms, self.sync_ms, self.chunk_bytes, self.index_every)
+        if self.cut not in get_args(Cut) or min(figures) < 1 or self.chunk_bytes > 1 << 30:
+            raise RecorderError(f"a recorder can't flush like this: {self}", code=3)
 
 
 PRESETS = {

@@ -16,14 +16,14 @@ from pathlib import Path
 from . import commit as commits
 from . import finalise, fragment, index, policy
 from .commit import Commit
-from .errors import Busy, Full, Poisoned
+from .errors import Busy, Full, Poisoned, RecorderError
 from .head import Head, reserve
 from .io import IO, Files
 from .lease import Lease
 from .movie import FTYP, init_moov
 from .pending import Pending
 from .scan import survey
-from .tracks import Movie, Track
+from .tracks import Movie, Track, check
 
 log = logging.getLogger("usenet.recorder.segment")
 
@@ -84,8 +84,10 @@ class Segment:
     ) -> Segment:
         """A new segment, durable to its name; `seconds` is its planned length, for the reserve in its head.
 
-        Full when the drive has no room for the head, FileExistsError when the name is taken; then nothing is left.
+        RecorderError when `tracks` can't be in a file, Full when the drive has no room for the head, FileExistsError
+        when the name is taken; then nothing is left.
         """
+        check(tracks)
         init = init_moov(movie, tracks)
         room = reserve(tracks, seconds, flush.chunk_ms)
         head = Head(init, room, secrets.randbits(64) if nonce is None else nonce)
@@ -149,6 +151,8 @@ class Segment:
         with self._lock:
             if self.poisoned:
                 raise Poisoned(f"{self.path}.part: the drive failed before this sample")
+            if "part" not in self._handles:
+                raise RecorderError(f"{self.path} takes no more samples, it has ended", code=3)
             if self._pending.ends_before(track, sync):
                 self.cut()
             if self.clean:
@@ -223,6 +227,8 @@ class Segment:
                 self._poison()
             raise _sentence(error, self.path + ".part", full=False) from error
         with self._lock:
+            if self.poisoned:  # another sync failed meanwhile; the kernel tells each failure once
+                return self.durable
             self.durable = max(self.durable, upto)
             self.dirty_since = begun  # what came while it ran
         if too and beside is not None:
@@ -246,25 +252,36 @@ class Segment:
         """Finish: X.mp4 is there, durable and progressive, when this returns. Afterwards nothing can be appended.
 
         Full when the drive is full and the reserve too small: the part then plays as it is, `recover` finishes it.
+        Without one sample there is nothing to finish: RecorderError, and nothing is left.
         """
         with self._lock:
-            with contextlib.suppress(Full):
-                self.cut()
-            if self.poisoned:
-                raise Poisoned(f"{self.path}.part: the drive failed before its end", hint="usenet recorder recover")
-            upto = self.sync()
             try:
-                self._say("sealing")
-                found = survey(self._io, self._handles["part"], self.head, self._records(), trusted=upto)
-                return finalise.finish(self._io, self._handles["part"], self.path, self.head, found)
+                return self._sealed()
             except OSError as error:
+                if error.errno not in _NO_ROOM:
+                    self._poison()  # a sync that failed here may succeed when it is asked again, and lie
                 raise _sentence(error, self.path) from error
             finally:
                 self.close()
 
+    def _sealed(self) -> Path:
+        with contextlib.suppress(Full):
+            self.cut()
+        if self.poisoned:
+            raise Poisoned(f"{self.path}.part: the drive failed before its end", hint="usenet recorder recover")
+        if not self.seq:
+            self._undo([f"{self.path}.{what}" for what in ("part", "index", "commit")])
+            raise RecorderError(f"{self.path}: there was no sample to keep, nothing is left of it")
+        upto = self.sync()
+        self._say("sealing")
+        found = survey(self._io, self._handles["part"], self.head, self._records(), trusted=upto)
+        return finalise.finish(self._io, self._handles["part"], self.path, self.head, found)
+
     def _records(self) -> bytes:
-        beside = self._handles.get("index")
-        return b"" if beside is None else self._io.pread(beside, self._index_size, 0)
+        if "index" in self._handles:
+            with contextlib.suppress(OSError):
+                return self._io.pread(self._handles["index"], self._index_size, 0)
+        return b""
 
     def close(self) -> None:
         """Let go of the files as they are: what is pending is lost, what was cut is found by `recover`."""

@@ -12,6 +12,7 @@ from .boxes.box import Buffer, full
 from .fragment import ALL_SYNC, FIRST_SYNC, SOME_SYNC, Run
 
 _u32 = struct.Struct(">I")
+_LONGEST = (1 << 32) - 1  # ticks: no sample can last longer
 _REORDERED = 32  # a picture is shown after fewer others than this in the order of decoding
 
 
@@ -66,7 +67,7 @@ class Table:
 
     def _add_times(self, run: Run) -> None:
         if self.samples:
-            _extend(self._times, 1, run.base - self._last)
+            _extend(self._times, 1, min(run.base - self._last, _LONGEST))
         else:
             self.first = run.base
         if not run.deltas:

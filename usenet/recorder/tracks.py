@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
+
+from .errors import RecorderError
 
 Kind = Literal["video", "audio", "text", "meta"]
 
@@ -51,3 +54,22 @@ class Movie:
     title: str = ""
     location: str = ""
     tags: tuple[tuple[str, str], ...] = ()
+
+
+def check(tracks: Sequence[Track]) -> None:
+    """RecorderError, in a sentence, when these can't be the tracks of a file."""
+    if not tracks:
+        raise RecorderError("a recorder needs at least one track", code=3)
+    if len({track.id for track in tracks}) < len(tracks):
+        raise RecorderError("two tracks have the same number", code=3)
+    for track in tracks:
+        fits = (
+            ("number", 0 < track.id < 1 << 16),
+            ("kind", track.kind in get_args(Kind)),
+            ("timescale", 0 < track.timescale < 1 << 32),
+            ("duration", 0 <= track.duration < 1 << 32),
+            ("size", 0 <= track.width < 1 << 16 and 0 <= track.height < 1 << 16),
+        )
+        for what, fit in fits:
+            if not fit:
+                raise RecorderError(f"track {track.id}: its {what} does not fit into a file", code=3)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from usenet.recorder import commit as commits
 from usenet.recorder import head, index, told
 from usenet.recorder.boxes.box import boxes
-from usenet.recorder.errors import BadSample, Busy, Full, Poisoned
+from usenet.recorder.errors import BadSample, Busy, Full, Poisoned, RecorderError
 from usenet.recorder.head import FLIP, life
 from usenet.recorder.io import Files
 from usenet.recorder.policy import PRESETS, Flush
@@ -19,7 +21,7 @@ from usenet.recorder.scan import hop
 from usenet.recorder.segment import Segment
 from usenet.recorder.tracks import Movie
 
-from .takes import TRACKS, by_track, give, held, takes
+from .takes import AUDIO, TRACKS, VIDEO, by_track, give, held, takes
 
 
 def segment(path: Path, **more: object) -> Segment:
@@ -375,3 +377,143 @@ def test_the_newest_is_recovered_first_and_the_rest_by_the_next_call(tmp_path: P
         crashed(tmp_path / name, 1)
     assert [report.path.name for report in recover_all(tmp_path, budget_s=0)] == ["c.mp4"]
     assert [report.path.name for report in recover_all(tmp_path)] == ["b.mp4", "a.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("tracks", "sentence"),
+    [
+        ((), "at least one"),
+        ((VIDEO, VIDEO), "the same number"),
+        ((replace(VIDEO, id=1 << 16),), "its number"),
+        ((replace(VIDEO, id=0),), "its number"),
+        ((replace(AUDIO, timescale=0),), "its timescale"),
+        ((replace(VIDEO, width=1 << 16),), "its size"),
+    ],
+)
+def test_tracks_that_no_file_can_hold_are_refused_before_a_file_is_made(
+    tmp_path: Path, tracks: Any, sentence: str
+) -> None:
+    with pytest.raises(RecorderError, match=sentence):
+        Segment.create(str(tmp_path / "x.mp4"), tracks)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("wrong", [{"sync_ms": 0}, {"chunk_ms": 0}, {"index_every": 0}, {"chunk_bytes": 1 << 31}])
+def test_a_policy_that_would_never_flush_is_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(RecorderError, match="can't flush"):
+        Flush(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_track_may_begin_after_any_time(tmp_path: Path) -> None:
+    live = segment(tmp_path / "x.mp4")
+    live.append(1, b"first", dts=0)
+    live.append(2, b"late", dts=1 << 33)
+    with pytest.raises(BadSample, match="too long after"):
+        live.append(2, b"later", dts=1 << 34)
+    assert [(take.track, take.dts) for take in held(live.seal())] == [(1, 0), (2, 1 << 33)]
+
+
+def test_lost_time_longer_than_a_table_can_say_stops_no_recovery(tmp_path: Path) -> None:
+    path, track = tmp_path / "x.mp4", replace(VIDEO, timescale=1_000_000_000, duration=1)
+    broken = Segment.create(str(path), [track], seconds=10)
+    for at in range(3):
+        broken.append(1, b"%d" % at, dts=at * 4_000_000_000)
+        broken.cut()
+    broken.close()
+    row = chunk_offsets(path)[1]
+    damage(tmp_path / "x.mp4.part", row.off + row.moof_len + 8, b"x")
+    assert recover(path).chunks_kept == 2
+    assert [take.data for take in held(path)] == [b"0", b"2"]
+
+
+def test_sound_does_not_wait_for_pictures_that_stopped_coming(tmp_path: Path) -> None:
+    live = segment(tmp_path / "x.mp4", flush=Flush("time", chunk_ms=500))
+    live.append(1, b"picture", dts=0)
+    give(live, [take for take in takes(10) if take.track == 2])
+    assert live.seq in range(15, 21)
+    live.close()
+
+
+def test_a_segment_without_a_sample_is_no_file(tmp_path: Path) -> None:
+    live = segment(tmp_path / "x.mp4")
+    with pytest.raises(RecorderError, match="nothing is left"):
+        live.seal()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_finished_segment_takes_no_more(tmp_path: Path) -> None:
+    live = segment(tmp_path / "x.mp4")
+    give(live, takes(1))
+    live.seal()
+    with pytest.raises(RecorderError, match="has ended"):
+        live.append(1, b"x", dts=1 << 20)
+
+
+def test_a_recording_of_any_length_can_be_planned() -> None:
+    assert head.reserve(TRACKS, float("inf"), 250) == head.MOST
+    assert head.reserve(TRACKS, 86_400, 250) < head.MOST
+
+
+def test_what_cannot_be_read_of_the_index_is_read_from_the_part(tmp_path: Path) -> None:
+    class Unreadable(Files):
+        def open(self, path: str, mode: str) -> int:  # type: ignore[override]
+            handle = super().open(path, mode)  # type: ignore[arg-type]
+            self.index = handle if path.endswith(".index") else getattr(self, "index", -1)
+            return handle
+
+        def pread(self, handle: int, length: int, offset: int) -> bytes:
+            if handle == self.index:
+                raise OSError(errno.EIO, "as told")
+            return super().pread(handle, length, offset)
+
+    live = segment(tmp_path / "x.mp4", io=Unreadable())
+    given = list(takes(3))
+    give(live, given)
+    assert held(live.seal()) == by_track(given)
+
+
+class Lying(Failing):
+    """A kernel that tells a failed sync once, and forgets what was not on the drive when it is told to."""
+
+    def __init__(self, fails: int) -> None:
+        super().__init__()
+        self.fails, self.forgotten = fails, 0
+
+    def sync(self, handle: int) -> None:
+        self.synced += 1
+        if self.synced == self.fails:
+            raise OSError(errno.EIO, "as told")
+        Files.sync(self, handle)
+
+    def forget(self, handle: int) -> None:
+        self.forgotten += 1
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_a_sync_that_fails_while_a_segment_is_finished_is_told_to_the_recovery(tmp_path: Path, step: int) -> None:
+    io = Lying(3 + step)
+    live = segment(tmp_path / "x.mp4", io=io)
+    give(live, takes(2))
+    with pytest.raises(Poisoned):
+        live.seal()
+    handle = io.open(str(tmp_path / "x.mp4.commit"), "read")
+    said = commits.read(io, handle)
+    io.close(handle)
+    assert said is not None
+    assert said.state == "poisoned"
+    report = recover(tmp_path / "x.mp4", io=io)
+    assert (report.state, io.forgotten) == ("finished", 1)
+
+
+def test_a_sync_that_ends_after_another_one_failed_makes_nothing_durable(tmp_path: Path) -> None:
+    class Two(Files):
+        def sync(self, handle: int) -> None:
+            if live is not None and not live.poisoned:
+                live.poisoned = True  # as the other sync does when it fails meanwhile
+
+    live: Segment | None = None
+    live = segment(tmp_path / "x.mp4", io=Two())
+    give(live, takes(1))
+    assert live.sync() == 0
+    assert live.durable == 0
+    live.close()
