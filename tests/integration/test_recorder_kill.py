@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
+import subprocess
+import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -11,17 +16,21 @@ from threading import Event
 import av
 import pytest
 
+from tests.integration.conftest import docker
 from tests.integration.recorder_rig import kills, media, tally
 from tests.integration.recorder_rig.desk import Desk
+from tests.integration.recorder_rig.judge import Verdict, judge
 from tests.integration.recorder_rig.media import GOP
 from tests.integration.recorder_rig.power import FLUSHES
-from tests.integration.recorder_rig.takes import Camera, Studio, Take, studio
+from tests.integration.recorder_rig.takes import PROGRAM, Camera, Studio, Take, studio
 from tests.integration.recorder_rig.witness import NEVER
 from tests.waiting import wait
+from usenet.adapters import engine, images
 from usenet.recorder.recover import recover_all
 
 pytestmark = pytest.mark.slow
-KILLS = 100
+KILLS, CONTAINERS = 100, 5
+TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +56,38 @@ def test_a_recorder_with_a_defect_is_found(defect, tmp_path, actors):
         if kills.kill(tmp_path, actors, rng, broken=defect).breaches:
             return
     raise AssertionError(f"60 kills, and nobody saw: {defect}")
+
+
+@pytest.mark.engine
+def test_a_container_that_is_killed(tmp_path):
+    """The image's own Python and its own recorder, ended by the engine, as a container is."""
+    image = images.built_reference("recorder")
+    if image not in engine.images():
+        images.build("recorder", tag=image, base=images.base(str), report=str)
+    rng, found = random.Random(7), tally.Tally("docker kill")
+    for _ in range(CONTAINERS):
+        found.add(_killed(image, tmp_path, rng))
+    tally.table("containers", [found], print)
+    assert found.breaches == []
+    assert found.recovered + found.finished > CONTAINERS
+
+
+def _killed(image: str, folder: Path, rng: random.Random) -> Verdict:
+    name = f"ut-rig-{uuid.uuid4().hex[:8]}"
+    made = kills.take(rng, folder, broken="")
+    words = ["docker", "run", "--interactive", "--rm", "--name", name, "--user", f"{os.getuid()}:{os.getgid()}"]
+    words += ["--env", "PYTHONPATH=/rig", "--volume", f"{TESTS}:/rig/tests:ro", "--volume", f"{folder}:{folder}"]
+    try:
+        with studio(*words, "--entrypoint", "/opt/recorder/bin/python", image, "-m", PROGRAM) as inside:
+            inside.begin(made)
+            inside.moment(made, rng.uniform(0.1, 1.5))
+            docker("kill", name)
+    finally:
+        subprocess.run(["docker", "rm", "--force", name], capture_output=True)
+    verdict = judge(made, time.monotonic_ns(), power=False)
+    for camera in made.cameras:
+        shutil.rmtree(camera.directory)
+    return verdict
 
 
 def test_a_player_shows_every_picture_before_and_after_recovery(tmp_path, actors):

@@ -142,7 +142,19 @@ class Disk:
             call("umount", "--lazy", str(self.at), check=False)
         if self.device:
             call("losetup", "--detach", self.device, check=False)
+            self._released()
             self.device = ""
+
+    def _released(self) -> None:
+        """Whoever made a namespace of mounts just now, as an engine does for a container, held it a little longer."""
+        told = Path(f"/sys/block/{Path(self.device).name}/loop/backing_file")
+        for _ in range(1000):
+            with contextlib.suppress(OSError):
+                if told.read_text().startswith(str(self.folder)):
+                    time.sleep(0.03)
+                    continue
+            return
+        raise AssertionError(f"{self.device} is still held, thirty seconds after it was unmounted")
 
     def gone(self) -> None:
         """Nothing of it is left."""

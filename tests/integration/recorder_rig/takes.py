@@ -210,10 +210,14 @@ class Studio:
         return self._process.stdout.readline()
 
 
+PROGRAM = "tests.integration.recorder_rig.takes"
+
+
 @contextmanager
-def studio() -> Iterator[Studio]:
+def studio(*words: str) -> Iterator[Studio]:
+    """Of this machine, or what the words start."""
     pipe, root = subprocess.PIPE, Path(__file__).parents[3]
-    words = [sys.executable, "-m", "tests.integration.recorder_rig.takes"]
+    words = words or (sys.executable, "-m", PROGRAM)
     with subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, cwd=root) as process:
         yield Studio(process)
 
