@@ -249,6 +249,26 @@ def test_sources_that_decode_ahead_by_different_times(tmp_path: Path, ways: tupl
     assert verify(done.path).ok
 
 
+def subtitles(path: Path) -> list[tuple[float, float, int]]:
+    """(when, how long, how many bytes) of each cue that libav finds, and of the nothing between them (2 bytes)."""
+    found = ffprobe(path, "-show_packets", "-select_streams", "s")["packets"]
+    return [(float(each["pts_time"]), float(each["duration_time"]), int(each["size"])) for each in found]
+
+
+def test_subtitles_are_cut_where_the_pictures_are(tmp_path: Path) -> None:
+    """ "eins" stands from 1 to 2 seconds, "zwei" from 3 to 4; a cue that is cut begins with the first picture."""
+    words = tmp_path / "words.srt"
+    words.write_text("1\n00:00:01,000 --> 00:00:02,000\neins\n\n2\n00:00:03,000 --> 00:00:04,000\nzwei\n")
+    film_ = tmp_path / "film.mp4"
+    ffmpeg("-i", str(film()), "-i", str(words), "-map", "0", "-map", "1", "-c", "copy", "-c:s", "mov_text", str(film_))
+    one = Path(recorded(tmp_path / "1.mp4", film_).path)
+    two = Path(recorded(tmp_path / "2.mp4", film_, begin=START + 6 * S).path)
+    cut = export([one, two], tmp_path / "cut.mp4", start_ns=START + 3 * S // 2, end_ns=START + 8 * S, exact=True)
+    expected = [(0, 0.5, 6), (0.5, 1, 2), (1.5, 1, 6), (2.5, 2, 2), (4.5, 1, 2), (5.5, 1, 6)]
+    assert subtitles(cut.path) == [pytest.approx(each, abs=0.002) for each in expected]
+    assert verify(cut.path).ok
+
+
 def test_sound_that_reaches_into_the_next_source(tmp_path: Path) -> None:
     """It is kept; what the next source has of that time is left out, so that nothing sounds twice or runs back."""
     longer = tmp_path / "longer.mp4"

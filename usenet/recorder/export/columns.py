@@ -20,7 +20,8 @@ _LONGEST = (1 << 32) - 1
 
 class Span(NamedTuple):
     """Samples `first` to `last` - 1 of a source. `dts`: what is added to their decode times; `late`: to these only,
-    the composition times stay. `entries`: its sample entries' places among ours."""
+    the composition times stay. `entries`: its sample entries' places among ours. `floor`: when the first sample begins
+    at the earliest; one that would begin before is shortened."""
 
     samples: Samples
     first: int
@@ -28,6 +29,7 @@ class Span(NamedTuple):
     dts: int
     late: int
     entries: tuple[int, ...]
+    floor: int | None = None
 
 
 class Runs:
@@ -160,7 +162,12 @@ def _times(span: Span) -> Iterator[tuple[int, int, int]]:
         begin = max(span.first, samples.time_first[at])
         end = min(span.last, samples.time_first[at + 1] if at + 1 < runs else span.last)
         dts = samples.time_dts[at] + (begin - samples.time_first[at]) * samples.time_delta[at]
-        yield end - begin, dts + span.dts + span.late, samples.time_delta[at]
+        count, dts, delta = end - begin, dts + span.dts + span.late, samples.time_delta[at]
+        if span.floor is not None and dts < span.floor:
+            yield 1, span.floor, max(0, dts + delta - span.floor)
+            count, dts = count - 1, dts + delta
+        if count:
+            yield count, dts, delta
         at += 1
 
 

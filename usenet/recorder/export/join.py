@@ -185,19 +185,34 @@ def _part(out: Out, cut: Cut, track: Mp4Track, edge: tuple[bool, bool]) -> Part 
     shift = round(cut.at * track.timescale)
     first, last = _numbers(track, cut, edge)
     move = shift + track.edits.move
-    if out.columns.count and track.kind != "video":
+    begin, border = (math.floor((cut.at + each) * track.timescale + Fraction(1, 2)) for each in (cut.begin, cut.end))
+    floor = None
+    if track.kind not in {"video", "audio"}:
+        floor = max(begin, out.columns.last + 1) if out.columns.count else begin
+        first = _standing(track, floor - move, first, last)
+    elif out.columns.count and track.kind == "audio":
         first = _behind(out.columns, track, move, first, last)
     if first >= last:
         return None
-    late = 0 if not out.columns.count else max(0, out.columns.last + 1 - track.samples.dts(first) - move)
-    span = Span(track.samples, first, last, move, late, _entries(out, cut, track, first, last))
+    late = (
+        0
+        if not out.columns.count or floor is not None
+        else max(0, out.columns.last + 1 - track.samples.dts(first) - move)
+    )
+    span = Span(track.samples, first, last, move, late, _entries(out, cut, track, first, last), floor)
     if not out.columns.count:
         out.first = max(borders.extent(track)[0], _low(track, first, last)) + shift
     out.columns.add(span)
-    border = math.floor((cut.at + cut.end) * track.timescale + Fraction(1, 2))
     out.shown = min(borders.extent(track)[1], _high(track, first, last)) + shift
     out.shown = min(out.shown, border) if edge[1] else out.shown
     return Part(out, span)
+
+
+def _standing(track: Mp4Track, dts: int, first: int, last: int) -> int:
+    """The text, from `first` on, that stands at `dts`."""
+    while first + 1 < last and track.samples.dts(first + 1) <= dts:
+        first += 1
+    return first
 
 
 def _behind(columns: Columns, track: Mp4Track, move: int, first: int, last: int) -> int:
