@@ -7,23 +7,25 @@ import logging
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from . import policy
-from .errors import Busy, Full, Poisoned, RecorderError
+from .errors import BadSample, Busy, Full, Poisoned, RecorderError
 from .flusher import Coordinator
 from .io import IO, Files
 from .segment import Segment
 from .timeline import Placed, Timeline
-from .tracks import Movie, Sample, Track
+from .tracks import Movie, Sample, Track, check
 
 log = logging.getLogger("usenet.recorder")
 
 _ATTEMPTS = 100
+_REMEMBERED = 1000  # finished files: a recorder may run for years
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +90,9 @@ class Recorder:
         on_finished: Callable[[Path], None] = lambda _: None,
         on_error: Callable[[Path, RecorderError], None] = lambda *_: None,
     ) -> None:
-        if not tracks:
-            raise RecorderError("a recorder needs at least one track", code=3)
+        check(tracks)
         self.directory = Path(directory)
-        self.finished: list[Path] = []
+        self.finished: deque[Path] = deque(maxlen=_REMEMBERED)
         self._movie, self._flush, self._rotate = movie, flush, rotate
         self._io = io or Files()
         self._own = coordinator is None
@@ -106,6 +107,7 @@ class Recorder:
         self._settle(tracks)
         self._recording = uuid.uuid4().hex
         self._due = False
+        self._closed = False
         self._counts = {"segments": 0, "samples": 0, "skipped": 0, "gaps": 0, "gap_ms": 0}
 
     def _settle(self, tracks: Sequence[Track]) -> None:
@@ -136,7 +138,11 @@ class Recorder:
         After Full the segment that ended was finished; after Poisoned it waits for `recover`. The next key frame tries
         a new segment.
         """
+        if not sample.data:
+            raise BadSample(f"track {sample.track}: a sample without bytes at {sample.dts}")
         with self._lock:
+            if self._closed:
+                raise RecorderError(f"{self.directory}: this recorder is closed", code=3)
             begins = sample.track == self._main.id and sample.sync
             if self._segment is None or self._due:
                 if begins:
@@ -234,16 +240,17 @@ class Recorder:
             segment.cut()
         except RecorderError as error:
             self._on_error(Path(segment.path), error)
-        self._sealing.submit(self._seal, segment)
+        self._sealing.submit(self._seal, segment).add_done_callback(_tell)
 
     def _seal(self, segment: Segment) -> None:
         self._coordinator.remove(segment)
         try:
             path = segment.seal()
-        except RecorderError as error:
+        except Exception as error:
             segment.close()
-            log.error("%s", error)
-            self._on_error(Path(segment.path), error)
+            told = error if isinstance(error, RecorderError) else RecorderError(f"{segment.path}: {error!r}")
+            log.error("%s", told)
+            self._on_error(Path(segment.path), told)
         else:
             self.finished.append(path)
             self._on_finished(path)
@@ -256,6 +263,7 @@ class Recorder:
 
     def retrack(self, tracks: Sequence[Track]) -> None:
         """Other tracks or codec settings from now on: the next key frame begins a new segment of the same recording."""
+        check(tracks)
         with self._lock:
             self._end()
             self._settle(tracks)
@@ -267,8 +275,12 @@ class Recorder:
             self._due = True
 
     def close(self) -> list[Path]:
-        """Finish what is being written, and wait for it. The finished files of this recorder, in order."""
+        """Finish what is being written, and wait for it. The last thousand finished files of this recorder, in order.
+
+        Not from a callback: it waits for them.
+        """
         with self._lock:
+            self._closed = True
             self._end()
         self._sealing.shutdown()
         if self._own:
@@ -279,3 +291,9 @@ class Recorder:
     def _count(self, **more: int) -> None:
         for name, by in more.items():
             self._counts[name] += by
+
+
+def _tell(sealing: Future[None]) -> None:
+    """What a callback of the user raised in the background is not kept silent."""
+    if (error := sealing.exception()) is not None:
+        log.error("after a segment had ended: %r", error, exc_info=error)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import wait
-from usenet.recorder import Coordinator, Full, Poisoned, Recorder, RecorderError, Rotate, Sample, told
+from usenet.recorder import BadSample, Coordinator, Full, Poisoned, Recorder, RecorderError, Rotate, Sample, told
 from usenet.recorder.boxes.box import boxes
 from usenet.recorder.io import Files
 from usenet.recorder.policy import Flush
@@ -235,3 +235,75 @@ def test_finished_files_are_told_when_they_are_finished(tmp_path: Path) -> None:
     write(recorder, list(takes(4)))
     assert recorder.close() == done
     assert len(done) > 1
+
+
+def test_a_full_drive_leaves_no_files_without_samples(tmp_path: Path) -> None:
+    class Heads(Files):
+        """A drive that has room for heads, and for nothing else."""
+
+        def pwrite(self, handle: int, data: bytes, offset: int) -> None:
+            if data[4:8] == b"moof":
+                raise OSError(errno.ENOSPC, "as told")
+            super().pwrite(handle, data, offset)
+
+    told: list[RecorderError] = []
+    recorder = Recorder(tmp_path, TRACKS, io=Heads(), on_error=lambda _, error: told.append(error))
+    for take in takes(3):
+        try:
+            write(recorder, [take])
+        except Full as error:
+            told.append(error)
+    assert recorder.close() == []
+    assert list(tmp_path.iterdir()) == []
+    assert any(isinstance(error, Full) for error in told)
+
+
+def test_a_closed_recorder_takes_nothing_and_makes_no_file(tmp_path: Path) -> None:
+    recorder, given = Recorder(tmp_path, TRACKS), list(takes(2))
+    write(recorder, given[:70])
+    files = recorder.close()
+    with pytest.raises(RecorderError, match="is closed"):
+        write(recorder, given[70:])
+    assert recorder.close() == files
+    assert sorted(tmp_path.iterdir()) == files
+
+
+def test_a_key_frame_without_bytes_begins_no_segment(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, TRACKS)
+    with pytest.raises(BadSample, match="without bytes"):
+        recorder.write(Sample(1, b"", 0, 0))
+    recorder.write(Sample(1, b"depends on it", 3000, 3000, sync=False))
+    assert (recorder.status.skipped, recorder.close()) == (1, [])
+
+
+def test_tracks_that_cannot_be_recorded_end_no_segment(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, TRACKS)
+    write(recorder, list(takes(1)))
+    for wrong in ((), (TRACKS[0], TRACKS[0])):
+        with pytest.raises(RecorderError):
+            recorder.retrack(wrong)
+    write(recorder, [take for take in takes(2) if take.dts >= (90_000 if take.track == 1 else 48_000)])
+    assert len(recorder.close()) == 1
+
+
+def test_what_fails_unforeseen_while_a_segment_is_finished_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: object) -> Path:
+        raise MemoryError("as told")
+
+    def refuse(path: Path, error: RecorderError) -> None:
+        told.append((path.suffix, error.message))
+        raise ValueError("of the one who was told")
+
+    told: list[tuple[str, str]] = []
+    recorder = Recorder(tmp_path, TRACKS, on_error=refuse)
+    write(recorder, list(takes(1)))
+    monkeypatch.setattr("usenet.recorder.segment.Segment.seal", fail)
+    assert recorder.close() == []
+    assert told
+    assert told[0][0] == ".mp4"
+    assert "as told" in told[0][1]
+    assert "of the one who was told" in caplog.text
+    monkeypatch.undo()
+    assert recover(next(tmp_path.glob("*.part"))).state == "finished"

@@ -321,7 +321,7 @@ def test_a_failing_sync_is_never_tried_again(tmp_path: Path) -> None:
 
 def test_an_index_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     class NoIndex(Files):
-        def open(self, path: str, mode: str) -> int:  # type: ignore[override]
+        def open(self, path: str, mode: str) -> int:
             handle = super().open(path, mode)  # type: ignore[arg-type]
             self.index = handle if path.endswith(".index") else getattr(self, "index", -1)
             return handle
@@ -456,7 +456,7 @@ def test_a_recording_of_any_length_can_be_planned() -> None:
 
 def test_what_cannot_be_read_of_the_index_is_read_from_the_part(tmp_path: Path) -> None:
     class Unreadable(Files):
-        def open(self, path: str, mode: str) -> int:  # type: ignore[override]
+        def open(self, path: str, mode: str) -> int:
             handle = super().open(path, mode)  # type: ignore[arg-type]
             self.index = handle if path.endswith(".index") else getattr(self, "index", -1)
             return handle
