@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from usenet.recorder.upload.layout import key_of
 from usenet.recorder.upload.pace import Pace, Patience
 from usenet.recorder.upload.queue import Times, Uploader
 from usenet.recorder.upload.s3 import S3, S3Place
-from usenet.recorder.upload.storage import Found, Gone, Refused, Storage, Wrong, sums
+from usenet.recorder.upload.storage import Found, Gone, Part, Refused, Storage, Wrong, sums
 from usenet.recorder.upload.uploader import is_uploaded
 
 from .uploads.front import Front, Plan, Trouble
@@ -236,6 +237,17 @@ def test_a_storage_without_sha256_is_asked_for_md5(root: Path) -> None:
     assert uploader.metrics.errors == 0
     whole(server, root, path)
     server.stop()
+
+
+def test_another_size_is_no_proof_whatever_the_checksum(server: Server) -> None:
+    storage, data = S3("far", place(server.front)), b"x" * 1000
+    upload = storage.begin("k")
+    storage.complete("k", upload, [Part(1, sums(data), storage.part("k", upload, 1, data, sums(data)))])
+    found = storage.stat("k")
+    assert found is not None
+    assert storage.agrees(found, [sums(data)])
+    assert not storage.agrees(replace(found, size=999), [sums(data)])
+    assert not storage.agrees(found, [sums(data), sums(b"")])
 
 
 def test_a_checksum_that_is_not_told_is_no_proof() -> None:
