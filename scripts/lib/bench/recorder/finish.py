@@ -51,6 +51,7 @@ def _recoveries(
                 raise RuntimeError(f"not what was to be recovered: {found[-1]}")
         name = f"recover {length(hours)}, {chunk_ms} ms chunks, {'with' if index else 'without'} index"
         yield from beside(name, _series(found, "wall"), anchor, Goal(limit, f"≤ {limit:g} s"))
+        yield from beside(f"{name}: processor", _series(found, "cpu"), {})
     memory = Amount(tuple(one["memory"] / MIB for one in found), "MiB", 0)
     yield from beside(f"recover {length(hours)}, {chunk_ms} ms chunks, memory", memory, {})
     path.unlink()
