@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
+from usenet.recorder.errors import Unreachable
 from usenet.recorder.upload.azure import Azure, AzurePlace
 from usenet.recorder.upload.credentials import Secret
 from usenet.recorder.upload.layout import key_of
@@ -156,6 +157,29 @@ def test_a_wrong_size_is_not_believed(server: Place, root: Path) -> None:
     server.front.plan = lambda method, url: None
     assert uploading(root, azure(server))[1]
     whole(server, root, path)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (500, "OperationTimedOut", Unreachable),
+        (503, "ServerBusy", Unreachable),
+        (400, "Md5Mismatch", Wrong),
+        (400, "InvalidBlockList", Wrong),
+        (403, "AuthenticationFailed", Refused),
+        (404, "ContainerNotFound", Refused),
+        (404, "BlobNotFound", Gone),
+        (409, "BlobAlreadyExists", Gone),
+    ],
+)
+def test_what_an_answer_means(status: int, code: str, kind: type[Exception]) -> None:
+    server = AzureStandIn()
+    server.front.plan = lambda method, url: Trouble(status=status, code=code)
+    with pytest.raises(kind) as told:
+        azure(server).part("k", "blocks", 1, b"x", sums(b"x"))
+    assert type(told.value) is kind
+    assert code in str(told.value)
+    server.stop()
 
 
 def test_other_blocks_are_no_proof() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from usenet.recorder.errors import Unreachable
 from usenet.recorder.upload.credentials import Secret
 from usenet.recorder.upload.gcs import GCS
 from usenet.recorder.upload.layout import key_of
@@ -217,6 +218,31 @@ def test_what_the_storage_tells_is_understood(server: Server) -> None:
     for gone in (lambda: storage.parts("k/ä b+c.mp4", upload), lambda: storage.part("k", upload, 1, data, told)):
         with pytest.raises(Gone):
             gone()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "RequestTimeout", Unreachable),
+        (429, "TooManyRequests", Unreachable),
+        (500, "InternalError", Unreachable),
+        (503, "SlowDown", Unreachable),
+        (400, "BadDigest", Wrong),
+        (400, "InvalidArgument", Refused),
+        (403, "AccessDenied", Refused),
+        (404, "NoSuchBucket", Refused),
+        (507, "InsufficientStorage", Refused),
+        (404, "NoSuchUpload", Gone),
+    ],
+)
+def test_what_an_answer_means(status: int, code: str, kind: type[Exception]) -> None:
+    server = StandIn()
+    server.front.plan = lambda method, url: Trouble(status=status, code=code)
+    with pytest.raises(kind) as told:
+        S3("far", place(server.front)).part("k", "md5:u", 1, b"x", sums(b"x"))
+    assert type(told.value) is kind
+    assert code in str(told.value)
+    server.stop()
 
 
 def test_more_parts_than_one_answer_lists(root: Path) -> None:
