@@ -158,6 +158,17 @@ def test_a_segment_whose_fsync_failed_is_read_from_the_drive(tmp_path):
     desk.close()
 
 
+def test_who_writes_nothing_more_is_told_of_a_failing_drive(tmp_path):
+    """By the one who syncs, at once: not by the next sample, that may never come."""
+    io = Faulty(errno.EIO, 4, frozenset({"sync"}), once=False)
+    desk = Desk(tmp_path / "desk", io, flush=FLUSHES["40 ms, 100 ms"])
+    desk.take(GOP)
+    wait(lambda: desk.told)
+    assert isinstance(desk.told[0], Poisoned)
+    assert desk.errors == []
+    desk.close()
+
+
 # a drive in trouble
 
 
@@ -340,9 +351,13 @@ class NoLocks(Files):
         return True
 
 
-@pytest.mark.parametrize("io", [Files(), NoLocks()], ids=["flock", "lease"])
-def test_what_is_being_recorded_is_not_recovered(recording, io):
+@pytest.mark.parametrize("by", ["lock", "lease"])
+def test_what_is_being_recorded_is_not_recovered(recording, by):
+    """By its lock alone, when the commit is lost, and by its lease alone, where there are no locks."""
     _, part = recording
+    io = Files() if by == "lock" else NoLocks()
+    if by == "lock":
+        part.with_suffix(".commit").unlink()
     before = part.stat().st_ino
     with pytest.raises(Busy, match="being written"):
         recover(part, io=io)

@@ -36,7 +36,7 @@ def take(rng: random.Random, home: Path, log: Path, *, broken: str = "") -> Take
         cameras.append(Camera(name, str(directory), asdict(FLUSHES[policy]), rotate, sound))
     log.unlink(missing_ok=True)
     aim = rng.choice((-1, rng.randint(0, 60), rng.randint(60, 300)))
-    return Take(str(rng.random()), str(log), tuple(cameras), broken, aim)
+    return Take(str(rng.random()), str(log), tuple(cameras), broken, aim, tail=rng.random() < 0.3)
 
 
 def cuts(disk: Disk, studio: Studio, number: int, seed: str, *, broken: str = "") -> Tally:

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from usenet.recorder import segment
 from usenet.recorder.errors import RecorderError
 from usenet.recorder.flusher import Coordinator
 from usenet.recorder.io import Files
@@ -35,7 +36,7 @@ from usenet.recorder.recover import recover_all
 from . import media, sabotage
 from .witness import Log, Witness
 
-START = 1_780_000_000 * 10**9
+_TINY = 96  # bytes: headers and no table
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class Camera:
 class Take:
     """Some cameras on one drive. `log` lies on another one. `broken` names a defect that the rig must find.
 
-    Before the call with the number `aim` a bell rings, see `moment`.
+    Before the call with the number `aim` a bell rings, see `moment`. `tail`: no reserve is large enough, so that each
+    final moov lies at the end of its file.
     """
 
     seed: str
@@ -62,6 +64,7 @@ class Take:
     cameras: tuple[Camera, ...]
     broken: str = ""
     aim: int = -1
+    tail: bool = False
 
     def order(self) -> str:
         return json.dumps({"record": dataclasses.asdict(self)})
@@ -75,6 +78,8 @@ def record(take: Take) -> None:
     """Until this process is killed, or the drive is dead for all cameras."""
     log = Log(take.log, take.aim)
     sabotage.apply(take.broken)
+    if take.tail:
+        segment.reserve = lambda *_: _TINY
     coordinator = Coordinator()
     threads = [threading.Thread(target=_camera, args=(take, each, log, coordinator)) for each in take.cameras]
     threading.Thread(target=_watch, args=(log, coordinator), daemon=True).start()
