@@ -17,7 +17,9 @@ log = logging.getLogger("usenet.recorder.flusher")
 
 _REMEMBERED = 1024  # syncs whose time is remembered
 _SLOWEST = 8  # a slow drive is asked this many times less often at most
+_FEW, _ENOUGH = 16, 64  # syncs that must be known before the pace is slowed down, and before it is raised again
 _WORKERS = 32
+_EARLY = 0.004  # seconds: so much before a tick of the wall clock is that tick
 
 OnError = Callable[[Segment, RecorderError], None]
 
@@ -26,7 +28,7 @@ OnError = Callable[[Segment, RecorderError], None]
 class _Member:
     segment: Segment
     on_error: OnError
-    due: float = 0.0
+    due: float = 0.0  # by the steady clock
     running: Future[None] | None = None
 
 
@@ -45,15 +47,16 @@ class Durations:
 class Coordinator:
     """Cuts and syncs each segment at whole multiples of its `sync_ms` on the wall clock, all that are due at once.
 
-    The syncs run side by side, so that the filesystem makes one commit of them. A drive whose slowest syncs take more
-    than half the interval is asked half as often (`stretch`), and again as before when it has recovered. A segment
-    whose sync still runs is left out: a slow drive has no queue.
+    The wall clock says only where in its interval a tick lies: set back or ahead, it makes none longer. The syncs run
+    side by side, so that the filesystem makes one commit of them. A drive whose slowest syncs take more than half the
+    shortest interval is asked half as often (`stretch`), and as before when it has recovered. A segment whose sync
+    still runs is left out: a slow drive has no queue.
     """
 
-    def __init__(self, *, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, *, wall: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic) -> None:
         self.durations = Durations()
         self.stretch = 1
-        self._wall = wall
+        self._wall, self._steady = wall, steady
         self._members: dict[int, _Member] = {}
         self._changed = threading.Condition()
         self._stopped = False
@@ -78,7 +81,7 @@ class Coordinator:
         """Nothing of ours touches `segment` when this returns."""
         with self._changed:
             member = self._members.pop(id(segment), None)
-        if member is not None and member.running is not None:
+        if member is not None and member.running is not None and not member.running.cancel():
             member.running.exception()
 
     def close(self) -> None:
@@ -91,47 +94,64 @@ class Coordinator:
 
     def _next(self, member: _Member) -> float:
         interval = member.segment.flush.sync_ms / 1000 * self.stretch
-        return (self._wall() // interval + 1) * interval
+        left = interval - self._wall() % interval
+        return self._steady() + (left if left > _EARLY else left + interval)
 
     def _run(self) -> None:
         with self._changed:
             while not self._stopped:
-                now = self._wall()
+                now = self._steady()
                 for member in self._members.values():
-                    if member.due - now > member.segment.flush.sync_ms / 1000 * _SLOWEST:
-                        member.due = self._next(member)  # the clock was set back
-                    if member.due <= now:
+                    if member.due <= now + _EARLY / 2:
                         member.due = self._next(member)
-                        if member.running is None or member.running.done():
-                            member.running = self._pool.submit(self._flush, member)
+                        self._begin(member)
                 nearest = min((member.due for member in self._members.values()), default=now + 60)
-                self._changed.wait(max(nearest - self._wall(), 0.001))
+                self._changed.wait(max(nearest - self._steady(), 0.001))
+
+    def _begin(self, member: _Member) -> None:
+        if member.running is None or member.running.done():
+            try:
+                member.running = self._pool.submit(self._flush, member)
+            except RuntimeError as error:  # no more threads, for now: it must not end this one
+                log.error("%s is synced later: %s", member.segment.path, error)
 
     def _flush(self, member: _Member) -> None:
+        try:
+            self._flushed(member)
+        except Exception:
+            log.exception("%s was not synced", member.segment.path)
+
+    def _flushed(self, member: _Member) -> None:
         segment = member.segment
         try:
             segment.cut()
             begun = time.monotonic()
             if segment.durable != segment.seq:
                 segment.sync()
-                self._took((time.monotonic() - begun) * 1000, segment.flush.sync_ms)
+                self._took((time.monotonic() - begun) * 1000)
         except RecorderError as error:
             log.error("%s", error)
             with self._changed:
                 self._members.pop(id(segment), None)
             member.on_error(segment, error)
 
-    def _took(self, milliseconds: float, sync_ms: int) -> None:
-        self.durations.last.append(milliseconds)
-        self._taken += 1
-        if self._taken % (1 + len(self.durations.last) // 64):
-            return  # to sort all of them takes as long as a sync, and the writers wait meanwhile
-        slow = self.durations.quantile(0.99) if len(self.durations.last) >= 16 else 0.0
+    def _took(self, milliseconds: float) -> None:
+        with self._changed:
+            self.durations.last.append(milliseconds)
+            self._taken += 1
+            if self._taken % (1 + len(self.durations.last) // 64):
+                return  # to sort all of them takes as long as a sync, and the writers wait meanwhile
+            shortest = min((each.segment.flush.sync_ms for each in self._members.values()), default=0)
+            if shortest:
+                self._pace(shortest)
+
+    def _pace(self, sync_ms: int) -> None:
+        slow = self.durations.quantile(0.99) if len(self.durations.last) >= _FEW else 0.0
         if slow > sync_ms * self.stretch / 2 and self.stretch < _SLOWEST:
             self.stretch *= 2
             self.durations.last.clear()
             log.warning("the drive takes %.0f ms to sync: it is asked every %d ms now", slow, sync_ms * self.stretch)
-        elif self.stretch > 1 and len(self.durations.last) >= 64 and slow < sync_ms * self.stretch / 8:
+        elif self.stretch > 1 and len(self.durations.last) >= _ENOUGH and slow < sync_ms * self.stretch / 8:
             self.stretch //= 2
             self.durations.last.clear()
             log.info("the drive has recovered: it is asked every %d ms again", sync_ms * self.stretch)

@@ -42,7 +42,7 @@ def write(recorder: Recorder, given: list[Take], clock: Clock | None = None) -> 
 @pytest.fixture
 def still() -> Coordinator:
     """A coordinator that syncs nothing while a test runs."""
-    return Coordinator(wall=lambda: 0.0)
+    return Coordinator(steady=lambda: 0.0)
 
 
 def test_segments_follow_one_another_without_a_missing_sample(tmp_path: Path) -> None:
