@@ -27,6 +27,7 @@ from .tracks import Movie, Track, check
 
 log = logging.getLogger("usenet.recorder.segment")
 
+_LOOK = "look at: dmesg, smartctl"
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _mdat = struct.Struct(">I4s")
 
@@ -150,7 +151,7 @@ class Segment:
         """
         with self._lock:
             if self.poisoned:
-                raise Poisoned(f"{self.path}.part: the drive failed before this sample")
+                raise Poisoned(f"{self.path}.part: the drive failed before this sample", hint=_LOOK)
             if "part" not in self._handles:
                 raise RecorderError(f"{self.path} takes no more samples, it has ended", code=3)
             if self._pending.ends_before(track, sync):
@@ -303,6 +304,4 @@ def _sentence(error: OSError, path: str, *, full: bool = True) -> Exception:
         return Full(
             f"{path}: no room left on the drive", hint="make room, or set a disk budget that evicts old segments"
         )
-    return Poisoned(
-        f"{path}: the drive does not keep what it is given: {error.strerror}", hint="look at: dmesg, smartctl"
-    )
+    return Poisoned(f"{path}: the drive does not keep what it is given: {error.strerror}", hint=_LOOK)

@@ -90,3 +90,14 @@ class Desk:
         camera = Camera("camera", str(self.folder), asdict(self.flush), self.rotate_s, sound=False)
         take = Take("desk", str(self.log), (camera,))
         return judge(take, moment or time.monotonic_ns(), power=power, live=False)
+
+
+def abandoned(folder: Path, count: int = 3 * media.GOP) -> Desk:
+    """A segment that nobody writes any more, as after a kill."""
+    desk = Desk(folder)
+    desk.take(count)
+    assert desk.recorder._segment
+    desk.recorder._segment.cut()
+    desk.recorder._segment.close()
+    desk.close()
+    return desk
