@@ -144,6 +144,8 @@ def test_who_writes_nothing_more_is_told_of_a_failing_drive(tmp_path):
     wait(lambda: desk.told)
     assert isinstance(desk.told[0], Poisoned)
     assert desk.errors == []
+    desk.take(1)
+    assert [(type(error), bool(error.hint)) for error in desk.errors] == [(Poisoned, True)]
     desk.close()
 
 
