@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -168,6 +169,11 @@ def _pipeline(path: Path, codecs: tuple[str, ...]) -> str:
 
 def _even_pair() -> int:
     """RTP's port is even, RTCP's the next one (RFC 3550 §11)."""
-    while (port := free_port()) % 2:
-        pass
-    return port
+    while True:
+        with socket.socket(type=socket.SOCK_DGRAM) as rtp, socket.socket(type=socket.SOCK_DGRAM) as rtcp:
+            rtp.bind(("127.0.0.1", 0))
+            port: int = rtp.getsockname()[1]
+            with contextlib.suppress(OSError):
+                rtcp.bind(("127.0.0.1", port + 1))
+                if port % 2 == 0:
+                    return port
