@@ -16,7 +16,7 @@ from .witness import NEVER, Told, read
 
 @dataclass
 class Verdict:
-    """`breaches` are sentences. `losses`: by camera, in seconds.
+    """`breaches` are sentences. `losses`, `allowed` (seconds) and `policies` are by camera.
 
     After a power cut it is the age of the oldest sample that is lost, after a kill how much is lost.
     """
@@ -24,6 +24,7 @@ class Verdict:
     breaches: list[str] = field(default_factory=list)
     kept: dict[tuple[str, int], set[int]] = field(default_factory=dict)  # by camera and track
     losses: dict[str, float] = field(default_factory=dict)
+    policies: dict[str, str] = field(default_factory=dict)
     allowed: dict[str, float] = field(default_factory=dict)
     finished: int = 0
     recovered: int = 0
@@ -100,6 +101,7 @@ class _Camera:
             most = max(most, age if self.power else len(lost) / media.RATE[track])
         allowed = _allowed(self.camera, self.told, self.moment) if self.power else _chunk(self.camera)
         self.verdict.losses[name], self.verdict.allowed[name] = most, allowed
+        self.verdict.policies[name] = "{cut}, chunk {chunk_ms} ms, sync {sync_ms} ms".format(**self.camera.flush)
         if most > allowed:
             yield f"{self.camera.directory}: {most:.3f} s were lost, the policy allows {allowed:.3f} s"
 

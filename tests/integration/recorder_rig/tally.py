@@ -19,6 +19,7 @@ class Tally:
     breaches: list[str] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     share: list[float] = field(default_factory=list)  # of what the policy allows
+    policies: dict[str, list[float]] = field(default_factory=dict)  # losses
     finished: int = 0
     recovered: int = 0
     during: Counter[str] = field(default_factory=Counter)
@@ -29,6 +30,8 @@ class Tally:
         self.breaches += verdict.breaches
         self.losses += verdict.losses.values()
         self.share += [loss / verdict.allowed[camera] for camera, loss in verdict.losses.items()]
+        for camera, policy in verdict.policies.items():
+            self.policies.setdefault(policy, []).append(verdict.losses[camera])
         self.finished += verdict.finished
         self.recovered += verdict.recovered
         self.during.update(verdict.during)
@@ -52,8 +55,16 @@ def table(name: str, tallies: Sequence[Tally], say: Callable[[str], None]) -> No
     say(f"\n{name}\n\n{HEADER}")
     for tally in tallies:
         say(tally.row())
+    _by_policy(tallies, say)
     for tally in tallies:
         landed = ", ".join(f"{what} {count}" for what, count in tally.during.most_common(12))
         say(f"\n{tally.name} landed in: {landed or 'no call'}")
         for breach in tally.breaches:
             say(f"BREACH {tally.name}: {breach}")
+
+
+def _by_policy(tallies: Sequence[Tally], say: Callable[[str], None]) -> None:
+    say("\n| policy | recordings | loss, median s | most s |\n|---|---|---|---|")
+    for policy in sorted({policy for tally in tallies for policy in tally.policies}):
+        losses = [loss for tally in tallies for loss in tally.policies.get(policy, [])]
+        say(f"| {policy} | {len(losses)} | {statistics.median(losses):.3f} | {max(losses):.3f} |")
