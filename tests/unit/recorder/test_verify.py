@@ -153,6 +153,31 @@ def test_tables_that_are_possible_but_not_true(final: Path) -> None:
         assert "the tables say of sample" in said(verify(final, deep=True))
 
 
+def test_times_that_are_possible_but_not_true(final: Path) -> None:
+    """Each picture a tick longer: less than a picture over all, so that no length contradicts it."""
+    data = bytearray(final.read_bytes())
+    at = data.find(b"stts", read(final).moov.start) + 16
+    struct.pack_into(">I", data, at, struct.unpack_from(">I", data, at)[0] + 1)
+    final.write_bytes(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "av", None)
+        assert verify(final).ok
+        assert "the tables say of sample 2 (size, time" in said(verify(final, deep=True))
+
+
+def test_samples_behind_those_of_the_last_chunk(final: Path) -> None:
+    """The last pictures are said to lie where the sound behind them does."""
+    track = read(final).tracks[0]
+    data = bytearray(final.read_bytes())
+    last = track.samples.chunk_offset[-1]
+    length = track.samples.length(track.samples.chunk_first[-1], len(track))
+    at = data.find(struct.pack(">Q", last), read(final).moov.start)
+    struct.pack_into(">Q", data, at, last + length)
+    final.write_bytes(data)
+    number = track.samples.chunk_first[-1] + 1
+    assert f"track 1: samples from {number} on are in no chunk" in said(verify(final, deep=True))
+
+
 def test_a_torn_end_is_no_fault_of_a_live_file(live: Path, final: Path) -> None:
     for path, sound in ((live, True), (final, False)):
         with path.open("r+b") as file:
