@@ -53,6 +53,8 @@ def test_no_room_from_any_step_on(tmp_path):
             f"call {first}, {io.hit}: it did not go on"
         )
         _are_sentences(desk, f"call {first}, {io.hit}")
+        if not desk.errors + desk.told:
+            assert verdict.kept["camera", VIDEO] == set(range(6 * GOP)), f"call {first}, {io.hit}: lost in silence"
     assert hit >= ROOM
 
 
@@ -70,9 +72,10 @@ def test_a_drive_so_full_that_it_takes_no_room_back(tmp_path):
 
 def _are_sentences(desk: Desk, where: str) -> None:
     for error in desk.errors + desk.told:
-        assert isinstance(error, Full | Poisoned), where
-        assert "no room" in error.message or isinstance(error, Poisoned), f"{where}: {error}"
-        assert error.hint, where
+        if "no sample to keep" not in error.message:
+            assert isinstance(error, Full | Poisoned), where
+            assert "no room" in error.message or isinstance(error, Poisoned), f"{where}: {error}"
+            assert error.hint, where
 
 
 @pytest.fixture
