@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
@@ -40,9 +41,8 @@ def may_mount() -> None:
 
 def _story(folder: Path, io: Faulty) -> Desk:
     """A segment of two GOPs, and a second that ends while the drive is well again."""
-    desk = Desk(folder, io, rotate_s=0.3)
+    desk = Desk(folder, io, rotate_s=0.3, inline=True)
     desk.take(3 * GOP)
-    desk.settled()
     desk.take(2 * GOP)
     desk.close()
     return desk
@@ -96,6 +96,20 @@ def test_any_call_of_a_recovery_may_fail_once(tmp_path):
         assert list(mine.parent.iterdir()) == [mine], f"call {first}, {io.hit}"
     assert told
     assert all(isinstance(error, Poisoned) and error.hint for error in told)
+
+
+def test_a_drive_that_can_not_be_read_is_not_taken_for_an_empty_one(tmp_path):
+    """From any read on none succeeds, while all else does: what is recorded is not thrown away."""
+    desk = abandoned(tmp_path / "left")
+    (name,) = desk.seen().segments()
+    reads = frozenset({"pread", "open read"})
+    count = steps(reads, lambda io: recover(_copy(desk, name, tmp_path / "whole"), io=io))
+    for first in range(1, count + 1):
+        mine = _copy(desk, name, tmp_path / str(first))
+        with contextlib.suppress(Poisoned):
+            report = recover(mine, io=Faulty(errno.EIO, first, reads, once=False))
+            assert report.state != "nothing", f"read {first}: {report}"
+        assert mine.exists() or Path(f"{mine}.part").exists(), f"read {first}"
 
 
 def _copy(desk: Desk, name: str, folder: Path) -> Path:

@@ -27,10 +27,9 @@ FLUSH = Flush("time", 200, 50)
 
 def _story(folder: Path, io: Faulty) -> Desk:
     """Two segments of two GOPs each; then there is room, and a third."""
-    desk = Desk(folder, io, rotate_s=0.3)
+    desk = Desk(folder, io, rotate_s=0.3, inline=True)
     try:
         desk.take(4 * GOP)
-        desk.settled()
         io.mend()
         desk.take(2 * GOP)
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,15 +24,25 @@ BY_HAND = Flush("time", 100, 3_600_000)
 """A chunk is three pictures; nobody syncs but the end of a segment."""
 
 
+class Inline(Executor):
+    """Does at once what is submitted: the same story makes the same calls in the same order."""
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(work(*arguments, **named))
+        return done
+
+
 @dataclass
 class Desk:
-    """`errors`: what `write` raised; `told`: what was reported in the background. `kept` numbers were taken."""
+    """`errors`: what `write` raised; `told`: what was reported in the background; `taken`: which pictures were."""
 
     folder: Path
     io: IO = field(default_factory=Files)
     flush: Flush = BY_HAND
     rotate_s: float = 60
     more: dict[str, Any] = field(default_factory=dict)
+    inline: bool = False
     errors: list[RecorderError] = field(default_factory=list)
     told: list[RecorderError] = field(default_factory=list)
     taken: list[int] = field(default_factory=list)
@@ -54,6 +65,8 @@ class Desk:
             on_error=lambda _, error: self.told.append(error),
             **self.more,
         )
+        if self.inline:
+            self.recorder._sealing = Inline()  # type: ignore[assignment]
 
     def take(self, count: int) -> None:
         """So many pictures more."""
