@@ -10,5 +10,6 @@ from usenet.cli.recorder import (  # noqa: E402
     cut,  # noqa: F401
     files,  # noqa: F401
     live,  # noqa: F401
+    status,  # noqa: F401
     verify,  # noqa: F401
 )

@@ -1,4 +1,4 @@
-"""usenet recorder run, status, record: what is being recorded now."""
+"""usenet recorder run, record: recording now."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from usenet.cli import console
 from usenet.cli.flags import FLAGS
-from usenet.cli.places import home
 from usenet.cli.recorder import app
 from usenet.domain.errors import UsageError
 
@@ -31,34 +30,6 @@ def run(
     from usenet.actions.recorder import live
 
     raise typer.Exit(live.serve(config, check=check or FLAGS.dry_run))
-
-
-@app.command()
-def status() -> None:
-    """Ask the stack's recorder how its cameras are, and how much a power cut would cost now."""
-    from usenet.actions.recorder import live
-
-    found = live.status(home())
-    console.show(found, lambda: _status(found))
-
-
-def _status(found: Any) -> None:
-    if not found["ready"]:
-        console.line(f"not ready: {found['phase']}")
-    if not found["cameras"]:
-        console.line("no camera is set up; they are in config/recorder/recorder.yaml")
-    else:
-        console.table(
-            ("camera", "state", "since", "segment", "a power cut would cost", "gaps"),
-            [_camera(camera) for camera in found["cameras"]],
-        )
-    for one in found["places"]:
-        if one.get("error"):
-            console.line(f"{one['directory']}: {one['error']}")
-
-
-def _camera(camera: Any) -> tuple[object, ...]:
-    return tuple(camera.get(key, "") for key in ("name", "state", "since", "segment", "durable_lag_s", "gaps"))
 
 
 @app.command()
