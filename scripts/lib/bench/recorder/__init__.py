@@ -8,9 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.timing import Figure
@@ -42,7 +40,7 @@ def recorder(now: Round) -> Iterator[Figure]:
 
 
 def _parts(now: Round, made: Material) -> dict[str, Callable[[], Iterator[Figure]]]:
-    from bench.recorder import cost, device, full, kill, opening, power, promptly, streams, volume
+    from bench.recorder import cost, device, finish, full, kill, opening, power, promptly, streams, volume
 
     place, few = now.scratch.folder, now.quick
     parts: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -53,7 +51,9 @@ def _parts(now: Round, made: Material) -> dict[str, Callable[[], Iterator[Figure
         ),
         "streams": lambda: streams.streams(made, place / "streams", cameras=4 if few else 24, seconds=3 if few else 15),
         "opening": lambda: opening.opening(made, place / "opening", hours=1 / 60 if few else 1, times=1 if few else 5),
-        "finish": lambda: _finish(now, made, place / "finish"),
+        "finish": lambda: finish.finish(
+            made, place / "finish", hours=0.5 if few else 10, times=1 if few else 3, remuxed=1 / 60 if few else 1
+        ),
     }
     if not volume.possible():
         print("left out: the recorder on drives of its own: it needs root and loop devices")
@@ -64,15 +64,3 @@ def _parts(now: Round, made: Material) -> dict[str, Callable[[], Iterator[Figure
     parts["device"] = lambda: device.device(made, place / "device", seconds=3 if few else 12, few=few)
     parts["full"] = lambda: full.full(made, place / "full")
     return parts
-
-
-def _finish(now: Round, made: Material, folder: Path) -> Iterator[Figure]:
-    """Where it can be, on a drive of its own: files with so many holes take minutes to remove from some drives."""
-    from bench.recorder import finish, volume
-
-    hours, times, remuxed = (0.5, 1, 1 / 60) if now.quick else (10, 3, 1)
-    with ExitStack() as mounted:
-        if volume.possible():
-            drive = mounted.enter_context(volume.volume("ext4", folder, "drive", 24 << 10, direct=True))
-            folder = drive.place
-        yield from finish.finish(made, folder / "files", hours=hours, times=times, remuxed=remuxed)

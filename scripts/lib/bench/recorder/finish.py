@@ -20,7 +20,7 @@ MIB = 1 << 20
 def finish(material: Material, folder: Path, *, hours: float, times: int, remuxed: float) -> Iterator[Figure]:
     """`hours` long recordings to recover, an hour to finish; `remuxed`: how many hours the anchor gets."""
     folder.mkdir(parents=True)
-    sealed = [replayed(material, folder / f"hour{n}.mp4", 3600, 250, "sparse,seal")["seal"] for n in range(times)]
+    sealed = [replayed(material, folder / f"hour{n}.mp4", 3600, 250, "thin,hasty,seal")["seal"] for n in range(times)]
     for path in folder.iterdir():
         path.unlink()
     anchor = {f"ffmpeg remux, {length(remuxed)}": Series(tuple(_remux(material, folder, remuxed)))}
@@ -39,12 +39,12 @@ def _recoveries(
     material: Material, folder: Path, hours: float, chunk_ms: int, times: int, anchor: dict[str, Series]
 ) -> Iterator[Figure]:
     path = folder / f"long{chunk_ms}.mp4"
-    replayed(material, path, hours * 3600, chunk_ms, "sparse")
+    replayed(material, path, hours * 3600, chunk_ms, "thin,hasty")
     kept = _Kept.of(path)
     goals = {True: 2 * hours / 10, False: 15 * hours / 10}
     for index, limit in goals.items():
         found = []
-        for _ in range(times if index else 1):
+        for _ in range(times):
             kept.put_back(index=index)
             found.append(json.loads(run([*inside("again"), str(path)])[1]))
             if found[-1]["index"] != index or found[-1]["dropped"] or found[-1]["kept"] < hours * 3600 - 1:

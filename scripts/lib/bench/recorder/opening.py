@@ -40,9 +40,9 @@ def opening(material: Material, folder: Path, *, hours: float, times: int) -> It
         words = ["ffmpeg", "-v", "error", "-stream_loop", str(loops - 1), "-i", str(material.file), "-c", "copy"]
         run([*words, *flags, "-y", str(files[name])])
     files["ours"] = folder / "ours.mp4"
-    replayed(material, files["ours"], loops * SECONDS, 250, "seal")
+    replayed(material, files["ours"], loops * SECONDS, 250, "hasty,seal")
     live = folder / "live.mp4"
-    replayed(material, live, loops * SECONDS, 250, "")
+    replayed(material, live, loops * SECONDS, 250, "hasty")
     yield from _opened(files, live, hours, times)
     shutil.rmtree(folder)
 

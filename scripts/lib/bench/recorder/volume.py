@@ -34,17 +34,15 @@ def kinds(*wanted: str) -> list[str]:
 
 @dataclass
 class Volume:
-    """`place`: where it is mounted. `device` is empty while it is not. `direct`: what it reads is nowhere cached."""
+    """`place`: where it is mounted. `device` is empty while it is not."""
 
     kind: str
     image: Path
     place: Path
     device: str = ""
-    direct: bool = False
 
     def mount(self) -> None:
-        cached = "--direct-io=on" if self.direct else "--direct-io=off"
-        self.device = run(["losetup", cached, "--find", "--show", str(self.image)])[1].strip()
+        self.device = run(["losetup", "--find", "--show", str(self.image)])[1].strip()
         run(["mount", "-t", self.kind, "-o", "noatime", self.device, str(self.place)])
 
     def unmount(self) -> None:
@@ -90,14 +88,14 @@ class Volume:
 
 
 @contextmanager
-def volume(kind: str, folder: Path, name: str, mebibytes: int = 512, *, direct: bool = False) -> Iterator[Volume]:
+def volume(kind: str, folder: Path, name: str, mebibytes: int = 512) -> Iterator[Volume]:
     """Made, mounted, and gone at the end."""
     image, place = folder / f"{name}.img", folder / name
     place.mkdir(parents=True)
     with image.open("wb") as made:
         made.truncate(mebibytes << 20)
     run([*MAKE[kind], str(image)])
-    made = Volume(kind, image, place, direct=direct)
+    made = Volume(kind, image, place)
     try:
         made.mount()
         yield made

@@ -6,7 +6,6 @@ import bisect
 import contextlib
 import json
 import os
-import struct
 import threading
 import time
 from collections.abc import Callable
@@ -59,29 +58,22 @@ def _promises(recorder: Recorder, written: list[float]) -> None:
         time.sleep(0.05)
 
 
-class Sparse(Files):
-    """Files whose fragments are really written; what is in them only while `whole`, else it is a hole, not synced."""
+class Hasty(Files):
+    """Files that are not synced while `hasty`: what writes them only wants them to be there."""
 
-    whole = True
+    hasty = False
 
     def sync(self, handle: int) -> None:
-        if self.whole:
+        if not self.hasty:
             super().sync(handle)
-
-    def pwrite(self, handle: int, data: bytes, offset: int) -> None:
-        if self.whole or data[4:8] != b"moof":
-            super().pwrite(handle, data, offset)
-            return
-        (moof,) = struct.unpack_from(">I", data)
-        super().pwrite(handle, data[: moof + 8], offset)
-        os.ftruncate(handle, offset + len(data))
 
 
 def replay(folder: str, out: str, seconds: str, chunk_ms: str, how: str) -> None:
-    """One long segment from memory, as fast as it goes. `how`: words of sparse, seal. What it took is printed."""
+    """One long segment from memory, as fast as it goes. `how`: of thin, hasty, seal. What it took is printed."""
     material, length, words = load(Path(folder)), float(seconds), how.split(",")
+    material = material.thin() if "thin" in words else material
     idle = _only_repeated(material, min(length, 300.0)) * length / min(length, 300.0)
-    io = Sparse()
+    io = Hasty()
     flush = Flush("time", int(chunk_ms), 1000)
     segment = Segment.create(out, tracks(material, SCALES), flush=flush, seconds=length, io=io)
     began, synced, syncs = time.process_time(), 0.0, []
@@ -92,7 +84,7 @@ def replay(folder: str, out: str, seconds: str, chunk_ms: str, how: str) -> None
             at = time.perf_counter()
             segment.sync()
             syncs.append(time.perf_counter() - at)
-            io.whole = "sparse" not in words or not 10 * SCALES[VIDEO] < synced < (length - 10) * SCALES[VIDEO]
+            io.hasty = "hasty" in words and synced < (length - 10) * SCALES[VIDEO]
     segment.cut()
     segment.sync()
     spent = time.process_time() - began - idle
