@@ -54,7 +54,7 @@ def settle(io: IO, path: str) -> Path:
 
 
 def tidy(io: IO, path: str) -> None:
-    """Remove what only a live segment needs."""
+    """Remove what only a live segment needs; what a drive does not let go of now, the next recovery removes."""
     for beside in ("index", "commit"):
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             io.unlink(f"{path}.{beside}")

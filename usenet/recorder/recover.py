@@ -66,10 +66,10 @@ def _recover(io: IO, name: str, policy: Recovery, deep: bool) -> Report:
         said = _commit(io, name)
         if not io.lock(part) or (said is not None and said.lease.held_by_another()):
             raise Busy(f"{name}.part is being written", hint="stop its recorder first, or wait until it is finished")
-        poisoned = said is not None and said.state == "poisoned"
-        if poisoned:
-            io.forget(part)
-        deep = deep or poisoned
+        if not io.exists(f"{name}.part"):  # somebody finished it before it was ours
+            return _without_part(io, name)
+        io.forget(part)  # after a failed sync the cache holds what is not on the drive, and that is not always told
+        deep = deep or (said is not None and said.state == "poisoned")
         at = sealed.moov_at(io, part, read_head(io, part))
         if at is not None and not (deep and _reopened(io, part, name, policy, at)):
             io.sync(part)
@@ -90,7 +90,7 @@ def _without_part(io: IO, name: str) -> Report:
 
 
 def _commit(io: IO, name: str) -> Commit | None:
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):  # not there, or not readable: it is needed for nothing
         handle = io.open(f"{name}.commit", "read")
         try:
             return commits.read(io, handle)
@@ -100,7 +100,7 @@ def _commit(io: IO, name: str) -> Commit | None:
 
 
 def _journal(io: IO, name: str) -> bytes:
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):  # not there, or not readable: the part says the same
         handle = io.open(f"{name}.index", "read")
         try:
             return io.pread(handle, io.size(handle), 0)

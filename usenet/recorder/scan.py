@@ -14,10 +14,12 @@ from .fragment import COMMIT, DISCONTINUITY, GAP, TAIL, Chunk, Run
 from .head import FLIP, Head
 from .io import IO
 from .movie import FTYP, track_ids
+from .patient import Patient, Reads
 from .policy import Recovery
 from .tables import Table
 
 _BLOCK = 1 << 20
+_MOOF = 64 << 20  # no moof is longer
 _NEAR = 4096  # a moof of a chunk below a second fits; a longer one is read in two steps
 
 
@@ -70,16 +72,19 @@ def survey(
     """Look at everything behind the head. `journal` is the content of the index, as much as there is of it.
 
     Chunks up to the durable watermark (or `trusted`) are believed; the others, or with `deep` all of them, are kept
-    only if header and payload have their CRC.
+    only if header and payload have their CRC. What the drive can't read has none.
     """
-    size = io.size(part)
+    reads = Patient(io)
+    size = reads.size(part)
     found = Survey([], dict(track_ids(FTYP + head.init)), head.data_start)
     found.tables = [Table(track) for track in found.scales]
     known = _Known(journal, head, size)
     found.index_used = bool(known.rows)
-    found.hopped = known.hop(io, part, size, head.nonce)
+    found.hopped = known.hop(reads, part, size, head.nonce)
     found.durable = max([trusted, *(row.durable for _, row in known.rows)])
-    _keep(io, part, known, found, head, policy, found.durable if not deep else 0)
+    _keep(reads, part, known, found, head, policy, found.durable if not deep else 0)
+    if reads.upto > found.data_end:
+        found.data_end = size  # what can't be read may be whole: it is not cut off
     return found
 
 
@@ -106,7 +111,7 @@ class _Known:
             self.end = row.end
         self.from_index = len(self.rows)
 
-    def hop(self, io: IO, part: int, size: int, nonce: int) -> int:
+    def hop(self, io: Reads, part: int, size: int, nonce: int) -> int:
         """Go on from the end of the index, from fragment to fragment; how many were found."""
         count, base = 0, len(self.data)
         for chunk in hop(io, part, self.end, size, nonce, self.rows[-1][1].seq if self.rows else 0):
@@ -123,7 +128,7 @@ class _Known:
         return count
 
 
-def hop(io: IO, part: int, off: int, size: int, nonce: int | None, seq: int) -> Iterator[Chunk]:
+def hop(io: Reads, part: int, off: int, size: int, nonce: int | None, seq: int) -> Iterator[Chunk]:
     """Whole fragment headers from `off` on, in rising order of `seq`. What lies between them is searched."""
     while off < size:
         chunk = _chunk_at(io, part, off, size, nonce)
@@ -135,11 +140,11 @@ def hop(io: IO, part: int, off: int, size: int, nonce: int | None, seq: int) -> 
         off, seq = chunk.end, chunk.seq
 
 
-def _chunk_at(io: IO, part: int, off: int, size: int, nonce: int | None) -> Chunk | None:
+def _chunk_at(io: Reads, part: int, off: int, size: int, nonce: int | None) -> Chunk | None:
     near = io.pread(part, _NEAR, off)
     try:
         moof = header(near, 0, max(len(near), min(size - off, int.from_bytes(near[:4], "big"))))
-        if moof.kind != b"moof":
+        if moof.kind != b"moof" or moof.end > _MOOF:
             return None
         data = near[: moof.end] if moof.end <= len(near) else io.pread(part, moof.end, off)
         chunk = fragment.read(data, off, nonce)
@@ -148,7 +153,7 @@ def _chunk_at(io: IO, part: int, off: int, size: int, nonce: int | None) -> Chun
     return chunk if chunk.end <= size else None
 
 
-def _search(io: IO, part: int, off: int, size: int, nonce: int | None, seq: int) -> Chunk | None:
+def _search(io: Reads, part: int, off: int, size: int, nonce: int | None, seq: int) -> Chunk | None:
     """The next whole chunk behind `off`, found by its commit box, which says where its fragment begins."""
     at = off
     while at < size:
@@ -165,7 +170,7 @@ def _search(io: IO, part: int, off: int, size: int, nonce: int | None, seq: int)
     return None
 
 
-def _keep(io: IO, part: int, known: _Known, found: Survey, head: Head, policy: Recovery, durable: int) -> None:  # noqa: PLR0917
+def _keep(io: Reads, part: int, known: _Known, found: Survey, head: Head, policy: Recovery, durable: int) -> None:  # noqa: PLR0917
     sink = _Sink(found, policy)
     for number, (at, row) in enumerate(known.rows):
         if row.seq > durable:
@@ -177,7 +182,7 @@ def _keep(io: IO, part: int, known: _Known, found: Survey, head: Head, policy: R
     found.dropped += sink.dropped
 
 
-def _whole(io: IO, part: int, row: index.Record, nonce: int, *, header_too: bool) -> bool:
+def _whole(io: Reads, part: int, row: index.Record, nonce: int, *, header_too: bool) -> bool:
     """Whether the chunk that a record speaks of is there as it was written."""
     if header_too:
         chunk = _chunk_at(io, part, row.off, row.end, nonce)
@@ -254,7 +259,7 @@ class _Sink:
         self._hole = False
 
 
-def read_head(io: IO, part: int) -> bytes:
+def read_head(io: Reads, part: int) -> bytes:
     """The first bytes of a part, enough for its head."""
     start = io.pread(part, _NEAR, 0)
     length = int.from_bytes(start[FLIP : FLIP + 4], "big")

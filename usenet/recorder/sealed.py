@@ -7,7 +7,6 @@ import struct
 from typing import Final
 
 from . import head
-from .boxes.box import boxes
 from .errors import Damaged
 from .head import FLIP, GUARD, Head
 from .io import IO
@@ -31,9 +30,8 @@ def moov_at(io: IO, part: int, start: bytes) -> int | None:
             return None
         if at + GUARD > size:
             return None
-        length = int.from_bytes(io.pread(part, 4, at), "big")
-        moov = io.pread(part, length, at) if length <= size - at else b""
-        return at if [box.kind for box in boxes(moov)][:1] == [b"moov"] else None
+        length, kind = struct.unpack(">I4s", io.pread(part, 8, at))
+        return at if kind == b"moov" and 8 <= length <= size - at else None
     return None
 
 

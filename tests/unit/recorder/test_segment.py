@@ -517,3 +517,92 @@ def test_a_sync_that_ends_after_another_one_failed_makes_nothing_durable(tmp_pat
     assert live.sync() == 0
     assert live.durable == 0
     live.close()
+
+
+class Bad(Files):
+    """A drive that can't read some pages of a file, or a whole one, and removes nothing."""
+
+    def __init__(self, end: str, *pages: int) -> None:
+        self.end, self.pages = end, pages
+        self.handles: set[int] = set()
+
+    def open(self, path: str, mode: str) -> int:  # type: ignore[override]
+        handle = super().open(path, mode)  # type: ignore[arg-type]
+        self.handles.add(handle) if path.endswith(self.end) else self.handles.discard(handle)
+        return handle
+
+    def pread(self, handle: int, length: int, offset: int) -> bytes:
+        if handle in self.handles:
+            if any(offset < (page + 1) * 4096 and page * 4096 < offset + length for page in self.pages):
+                raise OSError(errno.EIO, "as told")
+            if not self.pages:
+                raise OSError(errno.EIO, "as told")
+        return super().pread(handle, length, offset)
+
+
+@pytest.mark.parametrize("end", ["index", "commit"])
+def test_a_recovery_needs_to_read_neither_index_nor_commit(tmp_path: Path, end: str) -> None:
+    crashed(tmp_path / "x.mp4")
+    assert recover(tmp_path / "x.mp4", io=Bad(end)).state == "finished"
+    assert held(tmp_path / "x.mp4") == by_track(list(takes(4)))
+
+
+@pytest.mark.parametrize("index_too", [True, False])
+@pytest.mark.parametrize("chunk", [7, -1])
+def test_a_place_that_cannot_be_read_costs_its_chunk_and_is_not_cut_off(
+    tmp_path: Path, chunk: int, index_too: bool
+) -> None:
+    path = tmp_path / "x.mp4"
+    broken = segment(path)
+    for take in takes(4):
+        give(broken, [take._replace(data=take.data * 20)])
+    broken.close()
+    rows, size = chunk_offsets(path), (tmp_path / "x.mp4.part").stat().st_size
+    if not index_too:
+        (tmp_path / "x.mp4.index").unlink()
+    page = (rows[chunk].off + rows[chunk].moof_len + 8) // 4096 + 2
+    assert rows[chunk].off < page * 4096 < (page + 1) * 4096 < rows[chunk].end
+    report = recover(path, io=Bad(".part", page))
+    assert (report.state, report.chunks_kept, report.chunks_dropped) == ("finished", len(rows) - 1, 1)
+    assert path.stat().st_size == size
+
+
+def test_a_drive_that_reads_nothing_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "x.mp4"
+    broken = segment(path)
+    for take in takes(4):
+        give(broken, [take._replace(data=take.data * 300)])
+    broken.cut()
+    broken.close()
+    row, part = chunk_offsets(path)[0], (tmp_path / "x.mp4.part").read_bytes()
+    with pytest.raises(Poisoned):
+        recover(path, io=Bad(".part", *range(row.off // 4096 + 1, len(part) // 4096 + 1)))
+    assert (tmp_path / "x.mp4.part").read_bytes() == part
+    assert recover(path).chunks_dropped == 0
+
+
+def test_what_cannot_be_removed_does_not_make_a_finished_file_unfinished(tmp_path: Path) -> None:
+    class Clinging(Files):
+        def unlink(self, path: str) -> None:
+            raise OSError(errno.EIO, "as told")
+
+    live = segment(tmp_path / "x.mp4", io=Clinging())
+    give(live, takes(1))
+    assert live.seal() == tmp_path / "x.mp4"
+    assert recover(tmp_path / "x.mp4").state == "finished"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.mp4"]
+
+
+def test_a_recovery_that_comes_when_the_recorder_has_just_finished_changes_nothing(tmp_path: Path) -> None:
+    class Late(Files):
+        """A recovery that waits behind its `open` until the recorder is done."""
+
+        def lock(self, handle: int) -> bool:
+            live.seal()
+            return super().lock(handle)
+
+    live = segment(tmp_path / "x.mp4")
+    give(live, takes(1))
+    report = recover(tmp_path / "x.mp4", deep=True, io=Late())
+    assert (report.state, report.reason) == ("finished", "it was finished")
+    assert held(tmp_path / "x.mp4") == by_track(list(takes(1)))
