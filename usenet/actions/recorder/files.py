@@ -17,7 +17,7 @@ from usenet.recorder.policy import Recovery
 from usenet.recorder.recover import Report, recover
 from usenet.recorder.sidecar import inventory
 
-__all__ = ["Recovery", "Report", "Row", "finish", "listed", "unfinished"]
+__all__ = ["Recovery", "Report", "Row", "finish", "is_held", "listed", "unfinished"]
 
 State = Literal["finished", "recording", "cut off"]
 
@@ -57,12 +57,12 @@ def _rows(folder: Path, name: str) -> Iterator[Row]:
 
 
 def _row(one: inventory.Recording) -> Row:
-    state: State = "finished" if not one.live else "recording" if _held(one.path) else "cut off"
+    state: State = "finished" if not one.live else "recording" if is_held(one.path) else "cut off"
     when = inventory.iso(one.began)
     return Row(one.camera, one.name, str(one.path), when, one.seconds, one.bytes, state, one.protected or "")
 
 
-def _held(path: Path) -> bool:
+def is_held(path: Path) -> bool:
     """Whether somebody writes it now."""
     io = Files()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from usenet.actions.places import Home
-from usenet.actions.recorder import told
+from usenet.actions.recorder import a_new_file, files, needed, told
+from usenet.actions.recorder.taking import Taking
 from usenet.actions.services import EVERYWHERE
 from usenet.adapters import stack
 from usenet.adapters.rest import Api
@@ -18,6 +20,7 @@ from usenet.domain.secret import Secret
 from usenet.recorder.errors import RecorderError
 from usenet.recorder.policy import PRESETS
 from usenet.recorder.recorder import Recorder, RecorderStatus, Rotate
+from usenet.recorder.sidecar import config as sidecar
 from usenet.recorder.sources.address import Address
 from usenet.recorder.sources.avsource import AvSource, Wishes
 from usenet.recorder.sources.camera import Camera, CameraStatus
@@ -29,6 +32,7 @@ _LONGEST = 30 * 24 * 3600
 _PLANNED = 3600  # seconds: a longer recording has its moov at the end
 _TRIES = 3  # until something came for the first time
 _TICK = 0.25
+_LOOK = "see whether the camera is on, and whether its address is right"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,8 @@ def record(wish: Wish, tell: Callable[[Now], None]) -> list[Path]:
     The first has the name that was asked for; others follow where the source changed its settings or was away for
     long. UsageError for a name that is taken; SystemFailure where nothing came.
     """
-    _check(wish)
+    check(wish)
+    needed("av")
     with told():
         return _Recording(wish).run(tell)
 
@@ -66,18 +71,20 @@ def shown(url: str) -> str:
     return str(Address(url))
 
 
-def _check(wish: Wish) -> None:
+def check(wish: Wish) -> None:
+    """UsageError where it can't be met, whatever the source says."""
     if wish.preset not in PRESETS:
         raise UsageError(f'there is no preset "{wish.preset}"', hint=f"there are: {', '.join(PRESETS)}")
     if wish.transport not in ("tcp", "udp"):
         raise UsageError(f'there is no transport "{wish.transport}"', hint="there are: tcp, udp")
-    if wish.out.suffix != ".mp4":
-        raise UsageError(f"{wish.out}: recordings are MP4 files", hint=f"try: --out {wish.out.with_suffix('.mp4')}")
-    if not wish.out.parent.is_dir():
-        raise UsageError(f"{wish.out.parent}: there is no such directory", hint="make it first")
-    for taken in (wish.out, Path(f"{wish.out}.part")):
-        if taken.exists():
-            raise UsageError(f"{taken} is there already", hint="name another file with --out")
+    if wish.seconds is not None and wish.seconds <= 0:
+        raise UsageError("--seconds must be more than 0", hint="leave it out to record until Ctrl-C")
+    a_new_file(wish.out)
+    if (part := Path(f"{wish.out}.part")).exists():
+        if files.is_held(part):
+            raise UsageError(f"{part} is being recorded", hint="name another file with --out")
+        hint = f"finish it with: usenet recorder recover {wish.out}"
+        raise UsageError(f"{part} is there already: a recording that was cut off", hint=hint)
 
 
 class _Recording:
@@ -88,8 +95,11 @@ class _Recording:
         self._recorder: Recorder | None = None
         self._failure: RecorderError | None = None
         self._begun = 0.0
-        source = Wishes(transport="udp" if wish.transport == "udp" else "tcp")
-        self._camera = Camera("record", lambda: AvSource(wish.url, source), self._begin, failed=self._failed)
+        self._camera = Camera("record", self._source, self._begin, failed=self._failed)
+
+    def _source(self) -> Taking:
+        wishes = Wishes(transport="udp" if self._wish.transport == "udp" else "tcp")
+        return Taking(AvSource(self._wish.url, wishes), self._wish.seconds, self._refused)
 
     def _begin(self, tracks: Sequence[Track]) -> Recorder:
         out = self._wish.out
@@ -102,6 +112,12 @@ class _Recording:
     def _failed(self, error: RecorderError) -> bool:
         self._failure = error
         return False
+
+    def _refused(self, error: RecorderError) -> bool:
+        """A camera that was there once is asked again, whatever it says now."""
+        if self._recorder is None:
+            self._failure = error
+        return self._recorder is None
 
     def run(self, tell: Callable[[Now], None]) -> list[Path]:
         self._camera.start()
@@ -120,7 +136,7 @@ class _Recording:
             raise self._failure
         if not files:
             why = self._camera.status.last_error or f"nothing that could be recorded came from {shown(self._wish.url)}"
-            raise SystemFailure(why)
+            raise SystemFailure(why, hint=_LOOK if Address(self._wish.url).live else "")
         return files
 
     def _is_over(self, now: Now) -> bool:
@@ -131,11 +147,36 @@ class _Recording:
         return bool(self._wish.seconds) and time.monotonic() - self._begun >= (self._wish.seconds or 0)
 
 
-def serve(config: str, *, check: bool) -> int:
+def serve(config: str) -> int:
     """Record all cameras of a file until told to stop, as the container does; the exit code. Tells by its log."""
     from usenet.recorder.__main__ import main
 
-    return main([*(("--config", config) if config else ()), *(("--check",) if check else ())])
+    _file(config)
+    needed("av", "aiohttp")
+    return main(("--config", config) if config else ())
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """A file of cameras that is as it should be."""
+
+    directory: Path
+    cameras: tuple[str, ...]
+
+
+def checked(config: str) -> Right:
+    """What a file of cameras says. ConfigError where it is not right: where, what was expected, and the cure."""
+    with told():
+        found = sidecar.load(_file(config))
+    return Right(found.place.directory, tuple(found.cameras))
+
+
+def _file(config: str) -> Path | None:
+    """The file that is meant; None where variables say it all."""
+    named = config or os.environ.get(sidecar.VARIABLE, "")
+    if not named and not os.environ.get("USENET_RECORDER_DIRECTORY"):
+        raise UsageError("no file of cameras is named", hint=f"add: --config FILE, or set {sidecar.VARIABLE}")
+    return Path(named) if named else None
 
 
 def status(home: Home) -> Any:

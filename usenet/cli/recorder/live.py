@@ -29,14 +29,21 @@ def run(
     """Record all cameras of a file until told to stop; it is what the recorder's container does."""
     from usenet.actions.recorder import live
 
-    raise typer.Exit(live.serve(config, check=check or FLAGS.dry_run))
+    if check or FLAGS.dry_run:
+        right = live.checked(config)
+        cameras = ", ".join(right.cameras) or "no camera"
+        console.show(right, lambda: console.line(f"the file is right: into {right.directory} goes {cameras}"))
+        return
+    raise typer.Exit(live.serve(config))
 
 
 @app.command()
 def record(
     url: Annotated[str, typer.Argument(help="rtsp://, rtmp://, http:// … or a file.")],
     out: Annotated[str, typer.Option("--out", "-o", help="The MP4 file to write.")] = "",
-    seconds: Annotated[float, typer.Option("--seconds", help="Stop after so long. Default: until Ctrl-C.")] = 0,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="Only so much of it. Default: until it ends or Ctrl-C.")
+    ] = None,
     flush: Annotated[str, typer.Option("--flush", help="evidence, default, hdd or archive.")] = "default",
     transport: Annotated[str, typer.Option("--transport", help="tcp or udp, for RTSP.")] = "tcp",
 ) -> None:
@@ -45,9 +52,11 @@ def record(
 
     if not out:
         raise UsageError("where to is missing", hint="add: --out FILE.mp4")
-    wish = live.Wish(url, Path(out), seconds or None, flush, transport)
+    wish = live.Wish(url, Path(out), seconds, flush, transport)
+    live.check(wish)
     if FLAGS.dry_run:
-        console.line(f"record {live.shown(url)} into {out}")
+        would = {"source": live.shown(url), "out": out}
+        console.show(would, lambda: console.line(f"record {would['source']} into {out}"))
         return
     with _progress() as tell:
         files = live.record(wish, tell)

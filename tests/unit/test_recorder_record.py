@@ -1,0 +1,104 @@
+"""`usenet recorder record` and `run` as a person types them: how much is recorded, and what is said if it can't be."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.recorder.footage import film
+from tests.unit.recorder.takes import held
+from tests.unit.test_recorder_cli import BEGIN, said, segment, told
+from usenet.recorder.errors import RecorderError, Unreachable
+from usenet.recorder.sources.avsource import AvSource
+
+CURE = "pip install 'usenet[recorder]'"
+
+
+def test_seconds_are_those_of_the_film_however_fast_it_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said(capsys, "record", str(film()), "--out", str(tmp_path / "all.mp4"))
+    said(capsys, "record", str(film()), "--out", str(tmp_path / "two.mp4"), "--seconds", "2")
+    [every, two] = told(capsys, "verify", str(tmp_path))
+    lengths = [max(seconds for _, _, seconds in checked["verdict"]["tracks"]) for checked in (every, two)]
+    assert lengths[0] > 2.5
+    assert lengths[1] == pytest.approx(2, abs=0.2)
+
+
+@pytest.mark.parametrize("missing", ["av", "aiohttp"])
+def test_without_its_packages_recording_says_what_to_install(
+    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    (file := tmp_path / "cameras.yaml").write_text("directory: .\ncameras: {}\n")
+    assert CURE in said(capsys, "run", "--config", str(file), code=5)
+    if missing == "av":
+        assert CURE in said(capsys, "record", str(film()), "--out", str(tmp_path / "x.mp4"), code=5)
+    assert "right" in said(capsys, "run", "--config", str(file), "--check")
+
+
+def test_a_wrong_file_of_cameras_is_told_as_every_error_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("USENET_RECORDER_CONFIG", raising=False)
+    (file := tmp_path / "cameras.yaml").write_text("directory: .\ncamera: {}\n")
+    text = said(capsys, "run", "--check", "--config", str(file), code=4)
+    assert text.startswith("error: ")
+    assert "did you mean cameras?" in text
+    assert "--config" in said(capsys, "run", "--check", code=2)
+    file.write_text("directory: .\ncameras: {door: {url: 'rtsp://x/'}}\n")
+    assert told(capsys, "run", "--check", "--config", str(file))["cameras"] == ["door"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "times"),
+    [(RecorderError("it refuses us", hint="check its user", code=4), 1), (Unreachable("no answer"), 3)],
+    ids=["refused", "away"],
+)
+def test_a_camera_that_refuses_is_asked_once_and_one_that_is_away_again(
+    failure: RecorderError,
+    times: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = []
+
+    def refuse(source: AvSource) -> None:
+        asked.append(source)
+        raise failure
+
+    monkeypatch.setattr(AvSource, "open", refuse)
+    words = ("record", "rtsp://camera/x", "--out", str(tmp_path / "x.mp4"))
+    text = said(capsys, *words, code=4 if times == 1 else 5)
+    assert failure.message in text
+    assert "hint:" in text
+    assert len(asked) == times
+
+
+def test_what_was_cut_off_is_not_recorded_over_and_the_cure_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "x.mp4"
+    made = segment(out, begin=BEGIN)
+    words = ("record", str(film()), "--out", str(out))
+    assert "is being recorded" in said(capsys, *words, "--dry-run", code=2)
+    made.close()
+    assert f"usenet recorder recover {out}" in said(capsys, *words, code=2)
+    said(capsys, "recover", str(out))
+    assert held(out)
+
+
+def test_the_hint_of_a_machine_without_a_stack_says_that_a_directory_can_be_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for verb in ("list", "recover", "verify", "bench"):
+        assert "name the directory" in said(capsys, verb, "--home", str(tmp_path), code=4)
+
+
+@pytest.mark.parametrize("seconds", ["0", "-3"])
+def test_no_time_at_all_is_refused(seconds: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("record", str(film()), "--out", str(tmp_path / "x.mp4"), "--seconds", seconds)
+    assert "more than 0" in said(capsys, *words, code=2)
