@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -35,7 +37,9 @@ WAYS: dict[str, tuple[str, ...]] = {
 
 @functools.cache
 def _shelf() -> Path:
-    return Path(tempfile.mkdtemp(prefix=f"footage-{os.getpid()}-"))
+    shelf = Path(tempfile.mkdtemp(prefix=f"footage-{os.getpid()}-"))
+    atexit.register(shutil.rmtree, shelf, ignore_errors=True)
+    return shelf
 
 
 @functools.cache

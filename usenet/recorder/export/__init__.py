@@ -1,9 +1,9 @@
 """Cut and join recordings without coding them anew: `export`.
 
-A gap is a last picture (and packet) that stands until the next source begins: libav, GStreamer and mkvmerge all keep the
-time, where an empty edit in the middle is understood by few. An exact cut is one edit that hides what comes before:
-libav shows neither a picture more nor less; mkvmerge shows the hidden ones too, with the sound in time; GStreamer 1.22
-ends up to that much too early where a key frame lies there, as with the cuts that ffmpeg makes.
+A gap is a last picture (and packet) that stands until the next source begins: libav, GStreamer and mkvmerge all keep
+its time. An exact cut is one edit that hides what comes before: libav shows neither a picture more nor less; mkvmerge
+shows the hidden ones too, with the sound in time; GStreamer 1.22 ends up to that much too early where a key frame lies
+there, as with the cuts that ffmpeg makes.
 """
 
 from __future__ import annotations
