@@ -1,8 +1,8 @@
 """S3 and what speaks like it (MinIO, Garage, Ceph, versitygw, Backblaze B2, Wasabi), by boto3.
 
-Run against: versitygw 1.8 on a POSIX directory (a real server) and moto (an imitation that checks requests against
-Amazon's model). Never run against Amazon, Backblaze, Wasabi, MinIO or Garage themselves; what they do differently is
-taken from their documentation: one without SHA-256 checksums is asked for MD5 instead.
+Run against two real servers, versitygw 1.8 (with and without TLS) and MinIO of February 2026, and against an imitation
+made for the tests. Never against Amazon, Backblaze, Wasabi, Ceph or Garage; what they do differently is taken from
+their documentation: one without SHA-256 checksums is asked for MD5 instead.
 
 An upload that was opened in the instant before a kill, and is in no journal, stays open: it has no parts and costs
 nothing. A lifecycle rule of the bucket (AbortIncompleteMultipartUpload) clears such away.

@@ -58,7 +58,7 @@ class Blobs:
 
     def list(self, name: str, kind: str) -> tuple[dict[str, str], str]:
         blob = self.blobs.get(name)
-        if blob is None or (kind == "committed" and blob.committed is None):
+        if blob is None:
             raise Failed(404, "BlobNotFound")
         blocks = blob.committed or [] if kind == "committed" else list(blob.uncommitted.items())
         size = sum(len(data) for _, data in blob.committed or [])
