@@ -45,7 +45,7 @@ def kill(material: Material, folder: Path, *, waves: int, copies: int) -> Iterat
     goal = Goal(0.25 + READING, "every time ≤ 0.25 s", worst=True)
     yield from beside("kill -9, default: lost as it is", series[default.name], anchors, goal)
     frame = Goal(1.05 / RATE, "every time ≤ 1 frame", worst=True)
-    yield from beside("kill -9, evidence: lost as it is", series[evidence.name], anchors, frame, only_best=True)
+    yield from beside("kill -9, evidence: lost as it is", series[evidence.name], anchors, frame)
     for one in (default, evidence):
         yield from beside(f"kill -9, {one.name[6:]}: lost, recovered", Series(tuple(recovered[one.name])), {})
     trials = len(lost[default.name]) + len(lost[evidence.name])
