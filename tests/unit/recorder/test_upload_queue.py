@@ -422,7 +422,7 @@ class World:
         return key_of(self.path, self.root, "")
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(ACTIONS, max_size=14))
 def test_any_interleaving_ends_in_one_whole_object(actions: list[tuple[str, int]]) -> None:
     with tempfile.TemporaryDirectory() as directory:
