@@ -13,6 +13,8 @@ from tests.unit.recorder.footage import film
 from tests.unit.recorder.takes import TRACKS, held, takes
 from usenet.cli.flags import FLAGS, Flags
 from usenet.cli.main import run
+from usenet.recorder.errors import Poisoned
+from usenet.recorder.recorder import Recorder
 from usenet.recorder.segment import Segment
 from usenet.recorder.tracks import Movie
 
@@ -111,6 +113,18 @@ def test_bench_leaves_nothing_behind(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_drive_that_fails_the_bench_is_no_drive_that_keeps_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise Poisoned("the drive does not keep what it is given", hint="look at: dmesg")
+
+    monkeypatch.setattr(Recorder, "write", refuse)
+    words = ("bench", str(tmp_path), "--cameras", "2", "--seconds", "1", "--megabits", "1")
+    assert "does not keep" in said(capsys, *words, code=5)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
@@ -123,6 +137,12 @@ def test_bench_leaves_nothing_behind(tmp_path: Path, capsys: pytest.CaptureFixtu
         (["export", ".", "--out", "x.mp4"], 2, "no recording"),
         (["bench", "nowhere"], 2, "no such directory"),
         (["bench", ".", "--flush", "never"], 2, "evidence, default, hdd, archive"),
+        (["bench", ".", "--cameras", "0", "--dry-run"], 2, "nothing would be written"),
+        (["bench", ".", "--seconds", "0"], 2, "nothing would be written"),
+        (["bench", ".", "--megabits", "-4"], 2, "nothing would be written"),
+        (["export", ".", "--out", "x.mkv"], 2, "MP4"),
+        (["export", ".", "--out", "nowhere/x.mp4"], 2, "no such directory"),
+        (["export", ".", "--out", "x.mp4", "--from", "2026-11-22", "--to", "2026-11-21"], 2, "not before --to"),
         (["record", "nowhere.mp4"], 2, "--out"),
         (["record", "nowhere.mp4", "--out", "x.mkv"], 2, "MP4"),
         (["record", "nowhere.mp4", "--out", "nowhere/x.mp4"], 2, "no such directory"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,11 +48,13 @@ def _mkvmerge(path: Path) -> Opinion:
     except ValueError:
         return Opinion("mkvmerge", None, 0, _first(done.err or done.out))
     tracks = [one for one in said.get("tracks", []) if one.get("type") in ("video", "audio")]
-    return Opinion("mkvmerge", None, len(tracks), " ".join(said.get("errors", [])))
+    unknown = "" if said.get("container", {}).get("recognized", True) else "it does not know what this is"
+    return Opinion("mkvmerge", None, len(tracks), " ".join(said.get("errors", [])) or unknown)
 
 
 def _first(text: str) -> str:
-    return text.strip().partition("\n")[0]
+    """The first line, without where in ffprobe it was said."""
+    return re.sub(r"^\[[^]]*@ 0x[^]]*\] ", "", text.strip().partition("\n")[0])
 
 
 _PROGRAMS: dict[str, Callable[[Path], Opinion]] = {"ffprobe": _ffprobe, "mkvmerge": _mkvmerge}

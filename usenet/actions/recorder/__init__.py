@@ -16,13 +16,17 @@ from usenet.recorder.errors import RecorderError
 
 @contextmanager
 def told() -> Iterator[None]:
-    """The recorder's failures as ours: the same sentence, the same cure, the same exit code."""
+    """The recorder's failures as ours: the same sentence, the same cure, the same exit code; the system's in words."""
     try:
         yield
     except RecorderError as error:
         failure = UsenetError(error.message, hint=error.hint)
         failure.code = error.code
         raise failure from error
+    except OSError as error:
+        if error.filename is None:  # of no file: whoever reads what we print is gone, or has no room
+            raise
+        raise SystemFailure(f"{error.filename}: {error.strerror}", hint="see whose it is, and the drive") from error
 
 
 def needed(*modules: str) -> None:

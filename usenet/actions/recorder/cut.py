@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from usenet.actions.recorder import told
+from usenet.actions.recorder import a_new_file, told
 from usenet.domain.errors import UsageError
 from usenet.recorder.export import Exported, export
 from usenet.recorder.sidecar import inventory
 
-__all__ = ["Exported", "chosen", "cut", "moment"]
+__all__ = ["Exported", "check", "chosen", "cut", "moment"]
 
 _NS = 10**9
 
@@ -26,6 +26,13 @@ def moment(text: str, option: str) -> int | None:
         hint = f'write it as "{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}", with Z behind it for UTC'
         raise UsageError(f'{option}: "{text}" is no time', hint=hint) from None
     return round(when.timestamp() * _NS)
+
+
+def check(out: Path, start_ns: int | None, end_ns: int | None) -> None:
+    """UsageError where no such file can be made, whatever was recorded."""
+    a_new_file(out)
+    if start_ns is not None and end_ns is not None and start_ns >= end_ns:
+        raise UsageError("--from is not before --to", hint="turn them round; a day begins at 00:00")
 
 
 def cut(

@@ -9,6 +9,9 @@ from pathlib import Path
 from usenet.adapters import players
 from usenet.domain.errors import UsageError
 from usenet.recorder.verify import Verdict, verify
+from usenet.recorder.verify.findings import Finding
+
+__all__ = ["Checked", "Finding", "check", "files"]
 
 
 @dataclass(frozen=True, slots=True)

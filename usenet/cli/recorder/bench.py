@@ -21,7 +21,9 @@ _COUNTS = (1, 4, 8, 16, 32)
 @app.command()
 def bench(
     directory: Annotated[str, typer.Argument(help="On the drive to measure. Default: the stack's recordings.")] = "",
-    cameras: Annotated[int, typer.Option("--cameras", help="Only so many, not 1, 4, 8, 16 and 32.")] = 0,
+    cameras: Annotated[
+        int | None, typer.Option("--cameras", help="Only so many. Default: 1, then 4, 8, 16 and 32.")
+    ] = None,
     megabits: Annotated[float, typer.Option("--megabits", help="Of one camera, a second.")] = 4,
     seconds: Annotated[float, typer.Option("--seconds", help="For each number of cameras.")] = 5,
     flush: Annotated[str, typer.Option("--flush", help="evidence, default, hdd or archive.")] = "default",
@@ -29,9 +31,12 @@ def bench(
     """Record made-up cameras on a drive for some seconds, and tell whether it keeps up."""
     from usenet.actions.recorder import bench as action
 
-    where, counts = place(directory), (cameras,) if cameras > 0 else _COUNTS
+    where, counts = place(directory), _COUNTS if cameras is None else (cameras,)
+    action.check(where, counts, preset=flush, megabits=megabits, seconds=seconds)
     if FLAGS.dry_run:
-        console.line(f"write {', '.join(map(str, counts))} cameras of {megabits} Mbit/s to {where} and remove them")
+        would = {"directory": where, "cameras": counts, "megabits": megabits, "seconds": seconds}
+        text = f"write {', '.join(map(str, counts))} cameras of {megabits:g} Mbit/s to {where} and remove them"
+        console.show(would, lambda: console.line(text))
         return
     loads = action.measure(where, counts, preset=flush, megabits=megabits, seconds=seconds, tell=console.say)
     console.show(loads, lambda: _human(loads))

@@ -32,6 +32,7 @@ def export(
     if not out:
         raise UsageError("where to is missing", hint="add: --out FILE.mp4")
     first, last = cut.moment(start, "--from"), cut.moment(end, "--to")
+    cut.check(Path(out), first, last)
     wanted = [Path(place) for place in places]
     if FLAGS.dry_run:
         found = cut.chosen(wanted, first, last)
@@ -47,6 +48,7 @@ def _would(found: Sequence[Path]) -> None:
 
 
 def _made(made: Exported) -> None:
-    console.line(f"{made.path}: {made.seconds:.1f} s, {console.human_bytes(made.bytes)}, of {len(made.sources)} files")
+    sources = "one recording" if len(made.sources) == 1 else f"{len(made.sources)} recordings"
+    console.line(f"{made.path}: {made.seconds:.1f} s, {console.human_bytes(made.bytes)}, of {sources}")
     for note in made.notes:
         console.line(note)

@@ -12,7 +12,7 @@ from usenet.cli.recorder import app
 from usenet.cli.recorder.files import place
 
 if TYPE_CHECKING:
-    from usenet.actions.recorder.verify import Checked
+    from usenet.actions.recorder.verify import Checked, Finding
 
 
 @app.command()
@@ -34,21 +34,31 @@ def verify(
 
 
 def _tell(checked: Checked) -> None:
-    verdict = checked.verdict
-    by = f"; {', '.join(checked.agree)} agree" if checked.agree else ""
-    console.say(f"{verdict.path}: {'right' if checked.ok else 'NOT right'}, {_what(checked)}{by}")
-    for finding in verdict.findings:
-        where = "" if finding.offset is None else f"byte {finding.offset}: "
-        console.say(f"  {where}{finding.sentence}")
-    for line in (*checked.against, *verdict.notes, *verdict.skipped):
-        console.say(f"  {line}")
+    """As it is done; what is not right is told with --quiet, too."""
+    verdict, tell = checked.verdict, console.say if checked.ok else console.line
+    by = f"; as {' and '.join(checked.agree)} found" if checked.agree else ""
+    tell(f"{verdict.path}: {'right' if checked.ok else 'NOT right'}, {_what(checked)}{by}")
+    for line in dict.fromkeys((*map(_sentence, verdict.findings), *checked.against, *verdict.notes)):
+        tell(f"  {line}")
+
+
+def _sentence(finding: Finding) -> str:
+    if finding.offset is None:
+        return finding.sentence
+    return f"byte {finding.offset}: {finding.sentence.removesuffix(f' (byte {finding.offset})')}"
+
+
+_KINDS = {"finished": "finished", "sealed": "finished but for its name", "live": "not finished", "other": "not of ours"}
 
 
 def _what(checked: Checked) -> str:
-    tracks = ", ".join(f"{kind} {samples} samples" for kind, samples, _ in checked.verdict.tracks)
-    return f"{checked.verdict.kind}, {tracks or 'nothing that can be read'}"
+    tracks = ", ".join(f"{samples} samples of {kind}" for kind, samples, _ in checked.verdict.tracks)
+    return f"{_KINDS[checked.verdict.kind]}, {tracks or 'nothing that can be read'}"
 
 
 def _sum(done: list[Checked]) -> None:
+    for left in dict.fromkeys(left for checked in done for left in checked.verdict.skipped):
+        console.say(f"not checked: {left}")
     wrong = sum(not checked.ok for checked in done)
-    console.line(f"{len(done)} files, {wrong or 'none'} of them not right" if done else "there is nothing to check")
+    right = f"{len(done) - wrong} of {len(done)} files are right" if wrong else f"all right: {len(done)}"
+    console.line(right if done else "there is nothing to check")
