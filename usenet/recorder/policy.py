@@ -14,7 +14,9 @@ Cut = Literal["frame", "time", "gop", "bytes"]
 class Flush:
     """A chunk ends at every frame, every `chunk_ms`, at every key frame or after `chunk_bytes`, and never exceeds them.
 
-    A crash of the process costs at most one unfinished chunk; a power cut at most `sync_ms` and one chunk.
+    A crash of the process costs at most one unfinished chunk; a power cut at most `sync_ms` and one chunk, on a drive
+    whose syncs take less than half of `sync_ms` (a slower one is asked less often, see `Coordinator`). "time": sound
+    waits for a picture up to twice `chunk_ms`. "gop" and "bytes": what is pending is cut every `sync_ms` all the same.
     RecorderError when a figure makes no sense.
     """
 
