@@ -29,6 +29,7 @@ log = logging.getLogger("usenet.recorder.segment")
 
 _LOOK = "look at: dmesg, smartctl"
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_NO_PLACE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES}
 _mdat = struct.Struct(">I4s")
 
 
@@ -304,4 +305,7 @@ def _sentence(error: OSError, path: str, *, full: bool = True) -> Exception:
         return Full(
             f"{path}: no room left on the drive", hint="make room, or set a disk budget that evicts old segments"
         )
+    if error.errno in _NO_PLACE:
+        hint = "is its directory there, the drive mounted, and may this program write to it?"
+        return Poisoned(f"{path}: {error.strerror}", hint=hint)
     return Poisoned(f"{path}: the drive does not keep what it is given: {error.strerror}", hint=_LOOK)

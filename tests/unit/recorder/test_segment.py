@@ -606,3 +606,9 @@ def test_a_recovery_that_comes_when_the_recorder_has_just_finished_changes_nothi
     report = recover(tmp_path / "x.mp4", deep=True, io=Late())
     assert (report.state, report.reason) == ("finished", "it was finished")
     assert held(tmp_path / "x.mp4") == by_track(list(takes(1)))
+
+
+def test_a_directory_that_is_not_there_is_no_failing_drive(tmp_path: Path) -> None:
+    with pytest.raises(Poisoned, match="No such file") as told:
+        segment(tmp_path / "gone" / "x.mp4")
+    assert "mounted" in told.value.hint
