@@ -44,7 +44,7 @@ def _recoveries(
     goals = {True: 2 * hours / 10, False: 15 * hours / 10}
     for index, limit in goals.items():
         found = []
-        for _ in range(times):
+        for _ in range(times if index else min(times, 2)):
             kept.put_back(index=index)
             found.append(json.loads(run([*inside("again"), str(path)])[1]))
             if found[-1]["index"] != index or found[-1]["dropped"] or found[-1]["kept"] < hours * 3600 - 1:
