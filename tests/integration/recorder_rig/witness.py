@@ -122,7 +122,7 @@ class Told:
 
     def during(self, moment: int) -> list[str]:
         """What was under way at this moment."""
-        return [f"{c.name} {c.path[-5:]}" for c in self.calls.values() if c.begun <= moment < c.ended]
+        return [f"{c.name} {Path(c.path).suffix}".strip() for c in self.calls.values() if c.begun <= moment < c.ended]
 
 
 def _last(chunks: list[Call]) -> dict[int, int]:
