@@ -69,10 +69,27 @@ def test_the_list_says_what_is_finished_recorded_and_cut_off(
     }
     assert rows["garden"]["seconds"] == pytest.approx(4, abs=0.1)
     assert rows["garden"]["start"] == "2023-11-14T22:13:20.000Z"
-    assert "usenet recorder recover" in said(capsys, "list", str(recordings))
+    assert f"usenet recorder recover {recordings}\n" in said(capsys, "list", str(recordings))
     assert [row["camera"] for row in told(capsys, "list", str(recordings), "--camera", "door")] == ["door"]
     assert [row["camera"] for row in told(capsys, "list", str(recordings / "garden"))] == ["garden"]
     live.seal()
+
+
+def test_what_a_person_named_is_listed_too_and_what_is_not_ours_never(
+    recordings: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (recordings / "foreign.mp4").write_bytes(film().read_bytes())
+    segment(recordings / "mine.mp4", begin=BEGIN).seal()
+    segment(recordings / "garden" / "cut.mp4", begin=BEGIN).close()
+    rows = {row["name"]: row for row in told(capsys, "list", str(recordings)) if row["name"] != FIRST}
+    assert {name: row["state"] for name, row in rows.items()} == {"mine.mp4": "finished", "cut.mp4": "cut off"}
+    assert rows["mine.mp4"]["seconds"] == pytest.approx(4, abs=0.1)
+    assert rows["mine.mp4"]["start"].startswith("2023-11-14T22:13:20.")
+    monkeypatch.chdir(recordings / "garden")
+    assert {(row["camera"], row["name"]) for row in told(capsys, "list", ".")} == {
+        ("garden", FIRST),
+        ("garden", "cut.mp4"),
+    }
 
 
 def test_recover_finishes_what_was_cut_off_and_leaves_what_is_recorded(

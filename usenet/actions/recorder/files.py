@@ -11,9 +11,12 @@ from typing import Literal
 
 from usenet.actions.recorder import told
 from usenet.domain.errors import UsageError
-from usenet.recorder.errors import Busy
+from usenet.recorder.errors import Busy, RecorderError
+from usenet.recorder.export.footage import opened, when
 from usenet.recorder.io import Files
 from usenet.recorder.policy import Recovery
+from usenet.recorder.reader import Source
+from usenet.recorder.reader.ours import find
 from usenet.recorder.recover import Report, recover
 from usenet.recorder.sidecar import inventory
 
@@ -24,7 +27,7 @@ State = Literal["finished", "recording", "cut off"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One recording as a person sees it. `seconds` is known of finished files only; `start` is UTC."""
+    """One recording as a person sees it. `seconds` is known of finished files only; `start` is UTC, "" if unknown."""
 
     camera: str
     name: str
@@ -37,14 +40,48 @@ class Row:
 
 
 def listed(directory: Path, camera: str = "") -> list[Row]:
-    """Those below a directory, or of the one camera whose directory it is, the newest first. UsageError: it is none."""
+    """Those below a directory, or of the one camera whose directory it is, the newest first. UsageError: it is none.
+
+    Behind those with the names of the stack's recorder come those that a person named.
+    """
     if not directory.is_dir():
         raise UsageError(f"{directory}: there is no such directory", hint="name the directory of the recordings")
+    directory = directory if directory.name else directory.resolve()
     every = [
         *((directory, path.name) for path in sorted(directory.iterdir(), reverse=True) if _is_name(path.name)),
         *((directory / name, file) for file, name in inventory.listed(directory)),
     ]
-    return [row for folder, name in every if camera in ("", folder.name) for row in _rows(folder, name)]
+    rows = [row for folder, name in every if camera in ("", folder.name) for row in _rows(folder, name)]
+    with told():
+        return rows + [row for path in _others(directory) if camera in ("", path.parent.name) for row in _other(path)]
+
+
+def _others(directory: Path) -> list[Path]:
+    """MP4 files in a directory and in those below it that have another name than the stack's recorder gives."""
+    found = [path for pattern in ("*.mp4", "*.mp4.part", "*/*.mp4", "*/*.mp4.part") for path in directory.glob(pattern)]
+    return sorted((path for path in found if not _is_name(path.name)), key=_changed, reverse=True)
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # finished or deleted meanwhile
+        return 0.0
+
+
+def _other(path: Path) -> Iterator[Row]:
+    """Nothing where it is no recording of ours."""
+    camera, name = path.parent.name, path.name.removesuffix(inventory.LIVE)
+    with suppress(RecorderError, FileNotFoundError, IsADirectoryError), path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if name != path.name:
+            yield Row(camera, name, str(path), "", None, size, "recording" if is_held(path) else "cut off", "")
+            return
+        find(Source(lambda offset, length: os.pread(file.fileno(), length, offset), size))
+        with opened(path, Files()) as footage:
+            start = when(footage.utc(footage.start)) if footage.zero_ns else ""
+            seconds = float(footage.end - footage.start)
+        yield Row(camera, name, str(path), start, seconds, size, "finished", "")
 
 
 def _is_name(name: str) -> bool:

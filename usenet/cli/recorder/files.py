@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -38,10 +39,10 @@ def list_(
 
     where = place(directory)
     rows = files.listed(where, camera)
-    console.show(rows, lambda: _listed(rows, where))
+    console.show(rows, lambda: _listed(rows, where, directory))
 
 
-def _listed(rows: Sequence[Row], where: Path) -> None:
+def _listed(rows: Sequence[Row], where: Path, given: str) -> None:
     if not rows:
         console.say(f"no recordings in {where}")
         return
@@ -50,7 +51,8 @@ def _listed(rows: Sequence[Row], where: Path) -> None:
         [(row.camera, row.name, _length(row.seconds), console.human_bytes(row.bytes), _state(row)) for row in rows],
     )
     if any(row.state == "cut off" for row in rows):
-        console.line("finish those that were cut off with: usenet recorder recover")
+        command = ("usenet", "recorder", "recover", *((given,) if given else ()))
+        console.line(f"finish those that were cut off with: {shlex.join(command)}")
 
 
 def _length(seconds: float | None) -> str:
