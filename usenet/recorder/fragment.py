@@ -157,7 +157,8 @@ def _runs(moof: Buffer, at: int, end: int) -> Iterator[Run]:
         )
         body = at + _fixed.size + (has & 4)
         kinds = [bit for bit in (0x100, 0x200, 0x400, 0x800) if has & bit]
-        if (traf, tfhd, tfdt, trun) != _KINDS or body + 4 * count * len(kinds) != at + size or at + size > end:
+        ours = (traf, tfhd, tfdt, trun) == _KINDS and has & 0x200
+        if not ours or body + 4 * count * len(kinds) != at + size or at + size > end:
             raise Damaged(f"the track at byte {at} of the fragment is not in our form")
         sync = FIRST_SYNC if has & 4 else ALL_SYNC if default == SYNC_FLAGS else NO_SYNC
         if kinds == [0x200]:  # no other column: the usual run

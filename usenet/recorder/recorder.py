@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import threading
 import time
@@ -13,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from . import policy
 from .errors import BadSample, Busy, Full, Poisoned, RecorderError
@@ -23,6 +25,8 @@ from .timeline import Placed, Timeline
 from .tracks import Movie, Sample, Track, check
 
 log = logging.getLogger("usenet.recorder")
+
+_FOR_EVER = 1e9  # seconds
 
 _ATTEMPTS = 100
 _REMEMBERED = 1000  # finished files: a recorder may run for years
@@ -179,10 +183,10 @@ class Recorder:
             raise
         self._count(samples=1)
         if placed.track == self._main.id:
-            self._due = self._due or self._is_due(segment, placed.dts)
+            self._due = self._due or self._is_due(segment, placed.dts + placed.duration)
 
-    def _is_due(self, segment: Segment, dts: int) -> bool:
-        return dts >= self._rotate.seconds * self._main.timescale or segment.size >= self._rotate.bytes
+    def _is_due(self, segment: Segment, end: int) -> bool:
+        return end >= self._rotate.seconds * self._main.timescale or segment.size >= self._rotate.bytes
 
     def _begin(self, placed: Placed) -> Segment:
         self._before_segment(self.directory)
@@ -274,6 +278,12 @@ class Recorder:
         with self._lock:
             self._due = True
 
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> list[Path]:
         """Finish what is being written, and wait for it. The last thousand finished files of this recorder, in order.
 
@@ -291,6 +301,21 @@ class Recorder:
     def _count(self, **more: int) -> None:
         for name, by in more.items():
             self._counts[name] += by
+
+
+def open(path: Path | str, tracks: Sequence[Track], **wishes: Any) -> Recorder:  # noqa: A001 - as one opens a file
+    """A recorder whose file is `path`, which ends in .mp4; `wishes` as a Recorder takes them.
+
+    It begins a second file, path-2.mp4, only where it must: settings that changed, an absence of more than ten seconds.
+    FileExistsError if there is such a file.
+    """
+    path = Path(path)
+    if path.suffix != ".mp4":
+        raise RecorderError(f"{path}: a recording is an MP4 file", hint="let its name end in .mp4", code=2)
+    if any(Path(f"{path}{end}").exists() for end in ("", ".part")):
+        raise FileExistsError(errno.EEXIST, "there is a recording of that name", str(path))
+    wishes = {"rotate": Rotate(_FOR_EVER, 1 << 62, planned=3600), "stem": lambda _: path.stem, **wishes}
+    return Recorder(path.parent, tracks, **wishes)
 
 
 def _tell(sealing: Future[None]) -> None:

@@ -14,6 +14,7 @@ from usenet.recorder import BadSample, Coordinator, Full, Poisoned, Recorder, Re
 from usenet.recorder.boxes.box import boxes
 from usenet.recorder.io import Files
 from usenet.recorder.policy import Flush
+from usenet.recorder.recorder import open as open_recording
 from usenet.recorder.recover import recover
 
 from .takes import TRACKS, Take, by_track, held, takes
@@ -307,3 +308,24 @@ def test_what_fails_unforeseen_while_a_segment_is_finished_is_told(
     assert "of the one who was told" in caplog.text
     monkeypatch.undo()
     assert recover(next(tmp_path.glob("*.part"))).state == "finished"
+
+
+def test_a_segment_whose_length_is_a_whole_number_of_groups_is_that_long(tmp_path: Path) -> None:
+    clock = Clock()
+    recorder = Recorder(tmp_path, TRACKS, rotate=Rotate(seconds=2), clock=clock)
+    write(recorder, list(takes(8)), clock)
+    assert [sum(take.track == 1 for take in held(path)) for path in recorder.close()] == [60, 60, 60, 60]
+
+
+def test_one_file_is_opened_written_and_closed(tmp_path: Path) -> None:
+    path = tmp_path / "door.mp4"
+    with open_recording(path, TRACKS) as recorder:
+        write(recorder, list(takes(2)))
+        with pytest.raises(FileExistsError):
+            open_recording(path, TRACKS)
+    assert held(path) == by_track(list(takes(2)))
+    with pytest.raises(FileExistsError):
+        open_recording(path, TRACKS)
+    with pytest.raises(RecorderError, match="MP4 file"):
+        open_recording(tmp_path / "door.mkv", TRACKS)
+    assert list(tmp_path.iterdir()) == [path]
