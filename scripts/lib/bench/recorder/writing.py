@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.recorder.material import AUDIO, RATE, SCALES, VIDEO, Material, load
+from bench.recorder.material import AUDIO, RATE, SCALES, SOUND, VIDEO, Material, load
 from usenet.recorder.errors import Full
 from usenet.recorder.io import Files
 from usenet.recorder.policy import PRESETS, Flush
@@ -24,8 +24,9 @@ MILLISECONDS = {VIDEO: 1000, AUDIO: 1000}
 
 
 def tracks(material: Material, scales: dict[int, int]) -> list[Track]:
-    video = Track(VIDEO, "video", scales[VIDEO], material.entries[VIDEO], width=1920, height=1080)
-    return [video, Track(AUDIO, "audio", scales[AUDIO], material.entries[AUDIO])]
+    lasts = {VIDEO: round(scales[VIDEO] / RATE), AUDIO: round(scales[AUDIO] * SOUND / SCALES[AUDIO])}
+    video = Track(VIDEO, "video", scales[VIDEO], material.entries[VIDEO], "und", 1920, 1080, duration=lasts[VIDEO])
+    return [video, Track(AUDIO, "audio", scales[AUDIO], material.entries[AUDIO], duration=lasts[AUDIO])]
 
 
 def record(folder: str, preset: str, out: str) -> None:
