@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient
 
+from tests.unit.recorder import sidecar_bed
 from tests.unit.recorder.sidecar_bed import asked, hours, recorded, station
+from tests.unit.test_recorder_cli import anew
 from usenet.actions.recorder import live
-from usenet.cli.flags import FLAGS, Flags
-from usenet.cli.main import run
+from usenet.adapters import stack
 from usenet.recorder.sidecar.post import Report
 from usenet.recorder.sidecar.station import Station
 
@@ -48,9 +53,7 @@ def answer(of: Station, *, ready: bool = True) -> Any:
 
 def screen(told: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> list[str]:
     monkeypatch.setattr(live, "status", lambda _: told)
-    for field in fields(Flags):
-        setattr(FLAGS, field.name, field.default)
-    assert run(["recorder", "status"]) == 0
+    assert anew("status") == 0
     return capsys.readouterr().out.splitlines()
 
 
@@ -82,6 +85,51 @@ def test_each_camera_is_a_row_and_what_is_wrong_a_sentence(
     assert "gate: the drive is full" in notes
     assert any(note.startswith("gate: 7 samples") for note in notes)
     assert any(note.startswith(str(tmp_path)) and "(1)" in note for note in notes)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Path]:
+    """A stack directory whose recorder is at a port."""
+
+    def at(port: int) -> Path:
+        (token := tmp_path / "config" / "recorder" / "token").parent.mkdir(parents=True)
+        token.write_text("a-token-as-it-is-made\n")
+        ports = (SimpleNamespace(container=live.PORT, address="127.0.0.1", host=port),)
+        written = SimpleNamespace(services={live.SERVICE: SimpleNamespace(ports=ports)})
+        monkeypatch.setattr(stack, "load", lambda _: written)
+        return tmp_path
+
+    return at
+
+
+@pytest.mark.parametrize(("token", "code"), [("a-token-as-it-is-made", 0), ("another", 4)])
+def test_the_recorder_is_asked_with_its_token(
+    token: str,
+    code: int,
+    tmp_path: Path,
+    home: Callable[[int], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sidecar_bed, "TOKEN", token)
+
+    async def do(client: TestClient[Any, Any]) -> None:
+        words = ("--home", str(home(client.port or 0)))
+        assert await asyncio.to_thread(anew, "status", *words) == code
+
+    asked(station(tmp_path, "door"), do)
+    out, err = capsys.readouterr()
+    assert ("door" in out) == (code == 0)
+    assert ("usenet services restart recorder" in err) == (code != 0)
+
+
+def test_a_recorder_that_is_off_is_told_with_how_to_start_it(
+    home: Callable[[int], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and never listens
+        assert anew("status", "--home", str(home(nobody.getsockname()[1]))) == 1
+    assert "usenet services up recorder" in capsys.readouterr().err
 
 
 def test_a_recorder_that_is_not_ready_and_a_drive_that_is_away_are_told(

@@ -14,8 +14,8 @@ from usenet.actions.recorder import a_new_file, files, needed, told
 from usenet.actions.recorder.taking import Taking
 from usenet.actions.services import EVERYWHERE
 from usenet.adapters import stack
-from usenet.adapters.rest import Api
-from usenet.domain.errors import AS_ROOT, SystemFailure, UsageError, ValidationError
+from usenet.adapters.rest import Api, Failure
+from usenet.domain.errors import AS_ROOT, ConfigError, SystemFailure, UsageError, ValidationError
 from usenet.domain.secret import Secret
 from usenet.recorder.errors import RecorderError
 from usenet.recorder.policy import PRESETS
@@ -23,7 +23,7 @@ from usenet.recorder.recorder import Recorder, RecorderStatus, Rotate
 from usenet.recorder.sidecar import config as sidecar
 from usenet.recorder.sources.address import Address
 from usenet.recorder.sources.avsource import AvSource, Wishes
-from usenet.recorder.sources.camera import Camera, CameraStatus
+from usenet.recorder.sources.camera import Camera, CameraStatus, gathering
 from usenet.recorder.tracks import Track
 
 SERVICE = "recorder"
@@ -95,7 +95,9 @@ class _Recording:
         self._recorder: Recorder | None = None
         self._failure: RecorderError | None = None
         self._begun = 0.0
-        self._camera = Camera("record", self._source, self._begin, failed=self._failed)
+        self._camera = Camera(
+            "record", self._source, self._begin, failed=self._failed, gather=gathering(PRESETS[wish.preset])
+        )
 
     def _source(self) -> Taking:
         wishes = Wishes(transport="udp" if self._wish.transport == "udp" else "tcp")
@@ -186,9 +188,16 @@ def status(home: Home) -> Any:
         raise ValidationError("the recorder is not part of this stack", hint="usenet services enable recorder")
     port = next(port for port in rendered.services[SERVICE].ports if port.container == PORT)
     address = "127.0.0.1" if port.address == EVERYWHERE else port.address
-    return Api(SERVICE, f"http://{address}:{port.host}", (_token(home),), field="Authorization", form="Bearer {}").ask(
-        "GET", "/status"
-    )
+    api = Api(SERVICE, f"http://{address}:{port.host}", (_token(home),), field="Authorization", form="Bearer {}")
+    try:
+        return api.ask("GET", "/status")
+    except ConfigError:
+        refused = f"the recorder does not take the token in {home.path / 'config' / SERVICE / 'token'}"
+        raise ConfigError(refused, hint="it reads it when it starts: usenet services restart recorder") from None
+    except Failure as failure:
+        if not failure.status:
+            failure.hint = "start it with: usenet services up recorder; if it ended: usenet services logs recorder"
+        raise
 
 
 def _token(home: Home) -> Secret:
