@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from usenet.recorder.errors import BadSample, Full, RecorderError, Unreachable
+from usenet.recorder.policy import PRESETS
 from usenet.recorder.sources.backoff import Backoff
-from usenet.recorder.sources.camera import Camera
+from usenet.recorder.sources.camera import Camera, gathering
 from usenet.recorder.sources.source import Retrack
 from usenet.recorder.tracks import Sample, Track
 
@@ -384,3 +385,8 @@ def wait_for(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < until
         time.sleep(0.002)
+
+
+def test_a_policy_that_cuts_at_each_picture_lets_none_wait() -> None:
+    assert gathering(PRESETS["evidence"]) == 0
+    assert gathering(PRESETS["default"]) > 0

@@ -15,6 +15,7 @@ from usenet.recorder.sources import avsource
 from usenet.recorder.sources.address import Address
 from usenet.recorder.sources.avsource import AvSource
 from usenet.recorder.sources.camera import Camera as Reader
+from usenet.recorder.sources.camera import gathering
 from usenet.recorder.sources.source import Retrack, Source
 from usenet.recorder.tracks import Movie, Sample, Track
 
@@ -25,7 +26,9 @@ class CameraFeed:
     def __init__(self, camera: Camera, grounds: Sequence[Ground]) -> None:
         self._camera, self._grounds = camera, grounds
         self._writing: Writing | None = None
-        self._reader = Reader(camera.name, self._source, self._record, failed=lambda _: True)
+        self._reader = Reader(
+            camera.name, self._source, self._record, failed=lambda _: True, gather=gathering(camera.flush)
+        )
 
     @property
     def report(self) -> Report:

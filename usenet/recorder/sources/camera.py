@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..errors import BadSample, RecorderError, Unreachable
+from ..policy import Flush
 from ..tracks import Sample, Track
 from .backlog import Backlog, Gap, Item
 from .backoff import Backoff
@@ -55,6 +56,11 @@ class CameraStatus:
     codecs: tuple[str, ...] = ()
     width: int = 0
     height: int = 0
+
+
+def gathering(flush: Flush) -> float:
+    """`gather` for a recorder with this policy: no sample waits where each picture is a chunk of its own."""
+    return 0.0 if flush.cut == "frame" else GATHER
 
 
 class Camera:
