@@ -67,7 +67,11 @@ def _state(row: Row) -> str:
 def recover(
     paths: Annotated[list[str] | None, typer.Argument(help="Recordings, or directories. Default: the stack's.")] = None,
     policy: Annotated[
-        str, typer.Option("--policy", help="strict: up to the first damage; skip: all that is whole; align: as skip.")
+        str,
+        typer.Option(
+            "--policy",
+            help="strict: up to the first damage; skip: all that is whole; align: as skip, shown from key frames on.",
+        ),
     ] = "skip",
     deep: Annotated[bool, typer.Option("--deep", help="Check every byte, also what was known to be durable.")] = False,
 ) -> None:
