@@ -82,7 +82,7 @@ def record(folder: Path, length: Length, *, finish: bool) -> dict[str, float]:
     recorder = Recorder(
         folder,
         [replace(track, duration=length.ticks)],
-        flush=Flush("time", length.chunk_ms, 3_600_000),
+        flush=Flush("time", length.chunk_ms, 1000),
         rotate=Rotate(length.hours * 3600 + 1, 1 << 50),
         io=Sparse(),
     )
