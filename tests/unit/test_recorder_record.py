@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.unit.recorder.footage import film
+from tests.unit.recorder.footage import ffmpeg, film
 from tests.unit.recorder.takes import held
 from tests.unit.test_recorder_cli import BEGIN, said, segment, told
+from usenet.actions.recorder import live
 from usenet.recorder.errors import RecorderError, Unreachable
+from usenet.recorder.recorder import Recorder
 from usenet.recorder.sources.avsource import AvSource
+from usenet.recorder.tracks import Sample
 
 CURE = "pip install 'usenet[recorder]'"
 
@@ -37,6 +45,55 @@ def test_without_its_packages_recording_says_what_to_install(
     if missing == "av":
         assert CURE in said(capsys, "record", str(film()), "--out", str(tmp_path / "x.mp4"), code=5)
     assert "right" in said(capsys, "run", "--config", str(file), "--check")
+
+
+def test_uploading_to_s3_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    (file := tmp_path / "cameras.yaml").write_text(
+        "directory: .\nupload: {storages: {offsite: {kind: s3, bucket: b}}}\ncameras: {}\n"
+    )
+    assert CURE in said(capsys, "run", "--config", str(file), code=5)
+
+
+@pytest.mark.parametrize("ending", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_whoever_ends_a_recording_gets_a_finished_file(ending: str, tmp_path: Path) -> None:
+    out = tmp_path / "x.mp4"
+    os.mkfifo(slow := tmp_path / "slow.ts")  # a source that does not end
+    ffmpeg("-i", str(film()), "-map", "0:v", "-c", "copy", str(tmp_path / "film.ts"))
+    words = [sys.executable, "-m", "usenet", "recorder", "record", str(slow), "--out", str(out)]
+    with subprocess.Popen(words) as process, slow.open("wb") as feed:
+        feed.write((tmp_path / "film.ts").read_bytes())
+        feed.flush()
+        while not out.with_name("x.mp4.part").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.Signals[ending])
+        feed.close()
+        assert process.wait(60) == 0
+    assert [path.name for path in tmp_path.glob("x.*")] == [out.name]
+
+
+def test_ctrl_c_waits_for_what_is_still_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written, write = [], Recorder.write
+
+    def slowly(recorder: Recorder, sample: Sample) -> None:
+        time.sleep(0.005)
+        write(recorder, sample)
+        written.append(sample)
+
+    def tell(now: live.Now) -> None:
+        if written and not pressed:
+            pressed.append(now)
+            threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    pressed: list[live.Now] = []
+    monkeypatch.setattr(Recorder, "write", slowly)
+    [file] = live.record(live.Wish(str(film()), tmp_path / "x.mp4", seconds=2), tell)
+    assert pressed
+    assert len(held(file)) == len(written)
+    assert not [thread for thread in threading.enumerate() if "record" in thread.name]
 
 
 def test_a_wrong_file_of_cameras_is_told_as_every_error_is(

@@ -31,7 +31,7 @@ PORT = 8095
 _LONGEST = 30 * 24 * 3600
 _PLANNED = 3600  # seconds: a longer recording has its moov at the end
 _TRIES = 3  # until something came for the first time
-_TICK = 0.25
+_TICK = 0.1
 _LOOK = "see whether the camera is on, and whether its address is right"
 
 
@@ -124,7 +124,9 @@ class _Recording:
     def run(self, tell: Callable[[Now], None]) -> list[Path]:
         self._camera.start()
         try:
-            while not self._camera.join(_TICK):
+            # Nothing is joined here: Python 3.11 takes a thread for ended when Ctrl-C interrupts that.
+            while self._camera.status.state != "stopped":
+                time.sleep(_TICK)
                 now = Now(self._camera.status, self._recorder.status if self._recorder else None)
                 tell(now)
                 if self._is_over(now):
@@ -153,8 +155,10 @@ def serve(config: str) -> int:
     """Record all cameras of a file until told to stop, as the container does; the exit code. Tells by its log."""
     from usenet.recorder.__main__ import main
 
-    _file(config)
-    needed("av", "aiohttp")
+    with told():
+        found = sidecar.load(_file(config))
+    s3 = any(target.kind != "azure" for target in found.uploading.targets)
+    needed("av", "aiohttp", *(("boto3",) if s3 else ()))
     return main(("--config", config) if config else ())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -58,7 +59,7 @@ def record(
         would = {"source": live.shown(url), "out": out}
         console.show(would, lambda: console.line(f"record {would['source']} into {out}"))
         return
-    with _progress() as tell:
+    with _ended(), _progress() as tell:
         files = live.record(wish, tell)
     console.show(files, lambda: _files(files))
 
@@ -66,6 +67,18 @@ def record(
 def _files(files: Sequence[Path]) -> None:
     for file in files:
         console.line(f"{file}: {console.human_bytes(file.stat().st_size)}")
+
+
+@contextmanager
+def _ended() -> Iterator[None]:
+    """A service that is stopped and a terminal that is closed end it as Ctrl-C does: the file is finished."""
+    endings = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(ending, signal.default_int_handler) for ending in endings]
+    try:
+        yield
+    finally:
+        for ending, old in zip(endings, before, strict=True):
+            signal.signal(ending, old)
 
 
 @contextmanager
