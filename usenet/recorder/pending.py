@@ -119,7 +119,7 @@ class Pending:
         lasts, whole = (row.last - row.dts[0]) * 1000, self._flush.chunk_ms * row.track.timescale
         if track != self._main and self._rows[self._main].dts:  # where pictures stopped coming, sound does not wait
             return lasts >= 2 * whole
-        return lasts + row.length * 1000 >= whole
+        return lasts + 2 * row.length * 1000 > whole  # one more would be too long
 
     def chunk(self, seq: int, off: int, durable: int) -> tuple[Chunk, list[bytes]]:
         """The chunk that is pending, and its payload in pieces."""

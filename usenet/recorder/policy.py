@@ -12,7 +12,7 @@ Cut = Literal["frame", "time", "gop", "bytes"]
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """A chunk ends at every frame, every `chunk_ms`, at every key frame or after `chunk_bytes`, and never exceeds them.
+    """A chunk ends at every frame, before it is longer than `chunk_ms`, at every key frame or after `chunk_bytes`.
 
     A crash of the process costs at most one unfinished chunk; a power cut at most `sync_ms` and one chunk, on a drive
     whose syncs take less than half of `sync_ms` (a slower one is asked less often, see `Coordinator`). "time": sound

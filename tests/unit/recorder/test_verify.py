@@ -61,7 +61,7 @@ def test_a_segment_in_all_its_lives(live: Path, final: Path) -> None:
     for path, kind in ((live, "live"), (final, "finished")):
         verdict = verify(path, deep=True)
         assert verdict.ok, said(verdict)
-        assert (verdict.kind, verdict.chunks) == (kind, 23)
+        assert (verdict.kind, verdict.chunks) == (kind, 26)
         assert "721 samples against their chunks" in "".join(verdict.checked)
         assert not verdict.skipped
         assert not verdict.notes

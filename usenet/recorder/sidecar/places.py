@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from usenet.recorder.errors import RecorderError
+from usenet.recorder.io import Files
 from usenet.recorder.sidecar.wishes import Marker, Place
 
 _LONGEST = 64 << 10
@@ -40,7 +41,9 @@ def ready(place: Place, camera: str) -> Path:
     """The directory of a camera's segments, made where it is missing. WrongDrive as `check`; OSError of the drive."""
     check(place)
     directory = place.directory / camera
-    directory.mkdir(parents=True, exist_ok=True, mode=0o750)
+    if not directory.is_dir():
+        directory.mkdir(parents=True, exist_ok=True, mode=0o750)
+        Files().syncdir(str(place.directory))  # a file is durable only in a directory that is
     return directory
 
 
