@@ -125,12 +125,9 @@ class _Recording:
         self._camera.start()
         try:
             # Nothing is joined here: Python 3.11 takes a thread for ended when Ctrl-C interrupts that.
-            while self._camera.status.state != "stopped":
-                time.sleep(_TICK)
-                now = Now(self._camera.status, self._recorder.status if self._recorder else None)
+            while (now := self._now()).camera.state != "stopped" and not self._is_over(now):
                 tell(now)
-                if self._is_over(now):
-                    break
+                time.sleep(_TICK)
         except KeyboardInterrupt:
             pass  # the usual way to end a recording
         finally:
@@ -142,6 +139,9 @@ class _Recording:
             why = self._camera.status.last_error or f"nothing that could be recorded came from {shown(self._wish.url)}"
             raise SystemFailure(why, hint=_LOOK if Address(self._wish.url).live else "")
         return files
+
+    def _now(self) -> Now:
+        return Now(self._camera.status, self._recorder.status if self._recorder else None)
 
     def _is_over(self, now: Now) -> bool:
         """The time is up; or nothing ever came, and will not."""
