@@ -23,7 +23,7 @@ from tests.waiting import wait
 from usenet.recorder import commit as commits
 from usenet.recorder.errors import Poisoned, RecorderError
 from usenet.recorder.io import Files
-from usenet.recorder.recover import recover
+from usenet.recorder.recovery import recover
 
 pytestmark = pytest.mark.slow
 

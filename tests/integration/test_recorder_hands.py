@@ -18,7 +18,7 @@ from usenet.recorder import commit as commits
 from usenet.recorder.errors import Busy, RecorderError
 from usenet.recorder.io import Files
 from usenet.recorder.lease import Lease
-from usenet.recorder.recover import recover
+from usenet.recorder.recovery import recover
 from usenet.recorder.segment import Segment
 
 pytestmark = pytest.mark.slow

@@ -26,7 +26,7 @@ from tests.integration.recorder_rig.takes import PROGRAM, Camera, Studio, Take, 
 from tests.integration.recorder_rig.witness import NEVER
 from tests.waiting import wait
 from usenet.adapters import engine, images
-from usenet.recorder.recover import recover_all
+from usenet.recorder.recovery import recover_all
 
 pytestmark = pytest.mark.slow
 KILLS, CONTAINERS = 100, 5

@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.recorder_rig import media
 from tests.integration.recorder_rig.long import BIG, EVERY, Length, hours
-from usenet.recorder.recover import recover
+from usenet.recorder.recovery import recover
 
 pytestmark = pytest.mark.slow
 DAY, TEN = Length(24, 5, 4000), Length(10, 5, 1000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from usenet.recorder.policy import Recovery
-from usenet.recorder.recover import recover
+from usenet.recorder.recovery import recover
 
 from .invariants import media
 from .memory import MemIO

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from usenet.recorder.errors import RecorderError
 from usenet.recorder.policy import Recovery
-from usenet.recorder.recover import recover, recover_all
+from usenet.recorder.recovery import recover, recover_all
 
 from .memory import Hang, MemIO
 from .player import Playing, play, said

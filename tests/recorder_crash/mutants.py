@@ -15,7 +15,7 @@ from itertools import pairwise, product
 from types import ModuleType, SimpleNamespace
 from unittest.mock import patch
 
-from usenet.recorder import commit, fragment, head, index, recover, scan
+from usenet.recorder import commit, fragment, head, index, recovery, scan
 from usenet.recorder.pending import Pending
 
 from . import again, fuzz, plan, rot, workloads
@@ -228,9 +228,9 @@ def checks() -> list[Mutant]:
             patch=_argument(scan, "_whole", header_too=False),
         ),
         Mutant("the watermark claims chunks that are not durable", patch=_claims),
-        Mutant("every chunk is believed", patch=_argument(recover, "survey", trusted=1 << 31)),
+        Mutant("every chunk is believed", patch=_argument(recovery, "survey", trusted=1 << 31)),
         Mutant(
-            "no head is made again from the index", patch=lambda: patch.object(recover, "_from_index", lambda _: None)
+            "no head is made again from the index", patch=lambda: patch.object(recovery, "_from_index", lambda _: None)
         ),
     ]
 

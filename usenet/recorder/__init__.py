@@ -18,19 +18,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .errors import BadSample, Busy, Damaged, Full, Poisoned, RecorderError, Unreachable
+    from .exporting import Exported, export
     from .flusher import Coordinator
     from .policy import PRESETS, Flush
-    from .recorder import Recorder, RecorderStatus, Rotate
-    from .recover import Report, recover, recover_all
+    from .recorder import Recorder, RecorderStatus, Rotate, open  # noqa: A004, F401 - as recorder.open(…)
+    from .recovery import Report, recover, recover_all
     from .segment import Segment
     from .tracks import Movie, Sample, Track
+    from .verification import Verdict, verify
 
 _HOMES = {
     "errors": ("BadSample", "Busy", "Damaged", "Full", "Poisoned", "RecorderError", "Unreachable"),
     "flusher": ("Coordinator",),
     "policy": ("PRESETS", "Flush"),
-    "recorder": ("Recorder", "RecorderStatus", "Rotate"),
-    "recover": ("Report", "recover", "recover_all"),
+    "recorder": ("Recorder", "RecorderStatus", "Rotate", "open"),
+    "recovery": ("Report", "recover", "recover_all"),
+    "exporting": ("Exported", "export"),
+    "verification": ("Verdict", "verify"),
     "segment": ("Segment",),
     "tracks": ("Movie", "Sample", "Track"),
 }
@@ -42,6 +46,7 @@ __all__ = [
     "Busy",
     "Coordinator",
     "Damaged",
+    "Exported",
     "Flush",
     "Full",
     "Movie",
@@ -55,8 +60,11 @@ __all__ = [
     "Segment",
     "Track",
     "Unreachable",
+    "Verdict",
+    "export",
     "recover",
     "recover_all",
+    "verify",
 ]
 
 

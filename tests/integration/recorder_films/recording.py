@@ -12,7 +12,7 @@ from tests.integration.recorder_films.making import Row, Stream, film, samples, 
 from tests.waiting import wait
 from usenet.recorder.policy import Flush
 from usenet.recorder.recorder import Recorder
-from usenet.recorder.recover import recover
+from usenet.recorder.recovery import recover
 from usenet.recorder.tracks import Movie, Sample, Track
 
 BORN = 1_795_282_949_250_000_000  # 2026-11-21T17:42:29.25Z

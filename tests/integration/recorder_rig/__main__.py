@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from usenet.recorder.recover import recover
+from usenet.recorder.recovery import recover
 
 from . import kills, power
 from .disks import disk

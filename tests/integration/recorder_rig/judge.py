@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.recorder_crash.player import Playing, play
-from usenet.recorder.recover import recover_all
+from usenet.recorder.recovery import recover_all
 
 from . import media
 from .takes import Camera, Take

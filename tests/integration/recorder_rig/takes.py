@@ -31,7 +31,7 @@ from usenet.recorder.flusher import Coordinator
 from usenet.recorder.io import Files
 from usenet.recorder.policy import Flush
 from usenet.recorder.recorder import Recorder, Rotate
-from usenet.recorder.recover import recover_all
+from usenet.recorder.recovery import recover_all
 
 from . import media, sabotage
 from .witness import Log, Witness

@@ -15,7 +15,7 @@ from usenet.recorder.commit import SLOT, Commit
 from usenet.recorder.errors import Busy
 from usenet.recorder.io import Files
 from usenet.recorder.lease import Lease
-from usenet.recorder.recover import recover
+from usenet.recorder.recovery import recover
 
 from .test_segment import crashed
 

@@ -14,10 +14,10 @@ import pytest
 
 from tests.unit.recorder.footage import START, ffmpeg, ffprobe, film, pictures, recorded
 from usenet.recorder.errors import Busy, Damaged, Full, RecorderError
-from usenet.recorder.export import Exported, export
+from usenet.recorder.exporting import Exported, export
 from usenet.recorder.io import Files
 from usenet.recorder.reader import read
-from usenet.recorder.verify import verify
+from usenet.recorder.verification import verify
 
 S = 10**9
 

@@ -12,11 +12,11 @@ import pytest
 from tests.unit.recorder.footage import START, film, recorded
 from tests.unit.recorder.test_reader import HEADS
 from usenet.recorder.errors import RecorderError
-from usenet.recorder.export import export
+from usenet.recorder.exporting import export
 from usenet.recorder.io import Files
 from usenet.recorder.live import LiveFile
 from usenet.recorder.reader import Source, scan
-from usenet.recorder.verify import verify
+from usenet.recorder.verification import verify
 
 TURNS = 25
 

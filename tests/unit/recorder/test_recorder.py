@@ -15,7 +15,7 @@ from usenet.recorder.boxes.box import boxes
 from usenet.recorder.io import Files
 from usenet.recorder.policy import Flush
 from usenet.recorder.recorder import open as open_recording
-from usenet.recorder.recover import recover
+from usenet.recorder.recovery import recover
 
 from .takes import TRACKS, Take, by_track, held, takes
 

@@ -16,7 +16,7 @@ from usenet.recorder.errors import BadSample, Busy, Full, Poisoned, RecorderErro
 from usenet.recorder.head import FLIP, life
 from usenet.recorder.io import Files
 from usenet.recorder.policy import PRESETS, Flush
-from usenet.recorder.recover import recover, recover_all
+from usenet.recorder.recovery import recover, recover_all
 from usenet.recorder.scan import hop
 from usenet.recorder.segment import Segment
 from usenet.recorder.tracks import Movie

@@ -11,7 +11,7 @@ from tests.unit.recorder.sidecar_bed import hours, recorded, samples, station
 from tests.unit.recorder.takes import TRACKS, give, takes
 from usenet.recorder.errors import BadSample, Full, Poisoned, RecorderError
 from usenet.recorder.flusher import Coordinator
-from usenet.recorder.recover import Report
+from usenet.recorder.recovery import Report
 from usenet.recorder.segment import Segment
 from usenet.recorder.sidecar import inventory, writing
 from usenet.recorder.sidecar.places import WrongDrive

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from usenet.recorder.policy import Flush
-from usenet.recorder.recover import recover
+from usenet.recorder.recovery import recover
 from usenet.recorder.segment import Segment
 from usenet.recorder.upload.journal import peek
 from usenet.recorder.upload.layout import journal_of, key_of

@@ -16,14 +16,14 @@ import pytest
 from tests.unit.recorder.footage import START, film, recorded
 from tests.unit.recorder.test_reader import EMPTY, PLACES, TIMES, co64, movie, table
 from usenet.recorder.boxes.box import box, full
-from usenet.recorder.export import export
+from usenet.recorder.exporting import export
 from usenet.recorder.io import Files
 from usenet.recorder.live import LiveFile
 from usenet.recorder.reader import Samples, read
-from usenet.recorder.recover import recover
+from usenet.recorder.recovery import recover
 from usenet.recorder.segment import Segment
-from usenet.recorder.verify import Verdict, other, verify
-from usenet.recorder.verify.findings import Findings
+from usenet.recorder.verification import Verdict, other, verify
+from usenet.recorder.verification.findings import Findings
 
 
 def said(verdict: Verdict) -> str:

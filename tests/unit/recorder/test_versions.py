@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from usenet.recorder.recover import recover
+from usenet.recorder.recovery import recover
 
 from .takes import by_track, held, takes
 

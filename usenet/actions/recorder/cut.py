@@ -8,7 +8,7 @@ from pathlib import Path
 
 from usenet.actions.recorder import a_new_file, told
 from usenet.domain.errors import UsageError
-from usenet.recorder.export import Exported, export
+from usenet.recorder.exporting import Exported, export
 from usenet.recorder.sidecar import inventory
 
 __all__ = ["Exported", "check", "chosen", "cut", "moment"]

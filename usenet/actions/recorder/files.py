@@ -12,12 +12,12 @@ from typing import Literal
 from usenet.actions.recorder import told
 from usenet.domain.errors import UsageError
 from usenet.recorder.errors import Busy, RecorderError
-from usenet.recorder.export.footage import opened, when
+from usenet.recorder.exporting.footage import opened, when
 from usenet.recorder.io import Files
 from usenet.recorder.policy import Recovery
 from usenet.recorder.reader import Source
 from usenet.recorder.reader.ours import find
-from usenet.recorder.recover import Report, recover
+from usenet.recorder.recovery import Report, recover
 from usenet.recorder.sidecar import inventory
 
 __all__ = ["Recovery", "Report", "Row", "finish", "is_held", "listed", "unfinished"]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from usenet.adapters import players
 from usenet.domain.errors import UsageError
-from usenet.recorder.verify import Verdict, verify
-from usenet.recorder.verify.findings import Finding
+from usenet.recorder.verification import Verdict, verify
+from usenet.recorder.verification.findings import Finding
 
 __all__ = ["Checked", "Finding", "check", "files"]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from usenet.recorder.errors import Busy, RecorderError
-from usenet.recorder.recover import Report, recover
+from usenet.recorder.recovery import Report, recover
 from usenet.recorder.sidecar import inventory, places
 from usenet.recorder.sidecar.wishes import Place, Recovering
 

@@ -18,7 +18,7 @@ from .io import IO, Files
 from .policy import Recovery
 from .scan import Gap, Survey, hop, read_head, survey
 
-log = logging.getLogger("usenet.recorder.recover")
+log = logging.getLogger("usenet.recorder.recovery")
 
 _SMALL = 32 << 20  # a part without one whole chunk that is no longer than this held nothing that was promised
 
