@@ -76,7 +76,7 @@ def _wave(material: Material, place: Path, recorders: Sequence[Recorder], copies
 
 
 def recovered_of(fed: Fed, material: Material) -> Played:
-    from usenet.recorder.recover import recover
+    from usenet.recorder.recovery import recover
 
     part = fed.file
     if part.suffix == ".part":

@@ -16,7 +16,7 @@ from usenet.recorder.errors import Full
 from usenet.recorder.io import Files
 from usenet.recorder.policy import PRESETS, Flush
 from usenet.recorder.recorder import Recorder
-from usenet.recorder.recover import Report, recover
+from usenet.recorder.recovery import Report, recover
 from usenet.recorder.segment import Segment
 from usenet.recorder.tracks import Sample, Track
 
