@@ -38,6 +38,11 @@ def main(words: Sequence[str] | None = None) -> int:
     except RecorderError as error:
         log.error(error.message, extra={"event": "failed", "hint": error.hint})
         return error.code
+    except ModuleNotFoundError as error:
+        log.error(
+            "%s is not installed", error.name, extra={"event": "failed", "hint": "pip install 'usenet[recorder]'"}
+        )
+        return 4
 
 
 if __name__ == "__main__":

@@ -54,6 +54,17 @@ def test_nothing_goes_that_may_not(budget: Budget, held: list[Held], room: Room)
 
 
 GOOD = Held(path="/r/x.mp4", began="x", bytes=100, uploaded=True)
+
+
+def test_where_all_of_them_would_not_be_enough_none_goes() -> None:
+    """Something else fills the drive: every recording would be lost, and still none could begin."""
+    held = [GOOD, GOOD._replace(path="/r/y.mp4", began="y")]
+    budget = Budget(min_free=500, policy="evict")
+    decision = decide(budget, held, Room(1000, 250), right_drive=True)
+    assert (decision.verdict, decision.evict, decision.over) == ("refuse", (), 50)
+    assert decide(budget, held, Room(1000, 300), right_drive=True).evict == ("/r/x.mp4", "/r/y.mp4")
+
+
 MAY_NOT = {
     "protected": GOOD._replace(protected=True),
     "live": GOOD._replace(finished=False),

@@ -77,4 +77,4 @@ def decide(budget: Budget, inventory: Sequence[Held], room: Room, *, right_drive
         excess -= one.bytes
     if excess <= 0:
         return Decision("go", tuple(gone), because=why)
-    return Decision("refuse", tuple(gone), excess, f"{why}; nothing more may be deleted")
+    return Decision("refuse", (), excess, f"{why}; all that may be deleted would not be enough, so nothing is")

@@ -63,8 +63,8 @@ class Budget:
     """How much the recordings may take: bytes, a share of the drive, and what must stay free; all that are set hold.
 
     Over it: `refuse` begins no new segment, `stop` also finishes what is being recorded, `evict` deletes the oldest
-    finished unprotected segments first and refuses where that is not enough. With `uploaded_first`, only those whose
-    copy elsewhere was verified.
+    finished unprotected segments first; where all of them would not be enough it deletes none and refuses. With
+    `uploaded_first`, only those whose copy elsewhere was verified.
     """
 
     max_bytes: int | None = None

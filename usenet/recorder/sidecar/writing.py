@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +21,7 @@ from usenet.recorder.tracks import Movie, Sample, Track
 log = logging.getLogger("usenet.recorder.camera")
 
 AGAIN = 5.0  # seconds until a place that refused is asked again
+_TOLD = 1000  # finished files that `close` tells
 AVOID = 60.0  # seconds that a drive which failed is left alone where there is another one
 
 
@@ -57,7 +59,7 @@ class Writing:
         self._recorder: Recorder | None = None
         self._spot: Spot | None = None
         self._old: list[threading.Thread] = []
-        self._finished: list[Path] = []
+        self._finished: deque[Path] = deque(maxlen=_TOLD)
         self._before = RecorderStatus(None)
         self._refused: RecorderError | None = None
         self._again = 0.0
