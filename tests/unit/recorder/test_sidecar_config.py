@@ -47,6 +47,16 @@ def written(folder: Path, text: str, name: str = "recorder.yaml") -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("said", "first"),
+    [("", True), ("budget: {policy: evict}\n", True), ("budget: {policy: evict, uploaded_first: false}\n", False)],
+)
+def test_who_uploads_deletes_nothing_before_its_copy_is_verified(tmp_path: Path, said: str, first: bool) -> None:
+    upload = "upload: {storages: {offsite: {bucket: cctv, credentials: keys}}}\n"
+    assert config.load(written(tmp_path, f"directory: r\n{upload}{said}"), {}).budget.uploaded_first is first
+    assert not config.load(written(tmp_path, "directory: r\nbudget: {policy: evict}\n"), {}).budget.uploaded_first
+
+
 def test_the_whole_of_it(tmp_path: Path) -> None:
     found = config.load(written(tmp_path, WHOLE), {})
     assert found.place.directory == Path("/drives/cctv/recordings")

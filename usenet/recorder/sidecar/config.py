@@ -98,7 +98,8 @@ def _yaml(text: str) -> object:
 
 
 def _config(part: Part, base: Path) -> Config:
-    budget, uploading = _budget(part.part("budget")), _uploading(part.part("upload"), base)
+    uploading = _uploading(part.part("upload"), base)
+    budget = _budget(part.part("budget"), uploads=bool(uploading.targets))
     if budget.uploaded_first and not uploading.targets:
         raise part.fault("upload", "storages, as budget/uploaded_first waits for their copies", None)
     config = Config(
@@ -141,15 +142,16 @@ def _fallback(part: Part | None, base: Path) -> Place | None:
     return place
 
 
-def _budget(part: Part | None) -> Budget:
+def _budget(part: Part | None, *, uploads: bool) -> Budget:
+    """Who has recordings uploaded loses none before its copy is verified, unless that was said."""
     if part is None:
-        return Budget()
+        return Budget(uploaded_first=uploads)
     budget = Budget(
         max_bytes=part.size("max_bytes"),
         max_percent=part.number("max_percent", None, least=1, most=100),
         min_free=part.size("min_free") or Budget().min_free,
         policy=part.choice("policy", ("refuse", "stop", "evict"), "refuse"),
-        uploaded_first=part.switch("uploaded_first", default=False),
+        uploaded_first=part.switch("uploaded_first", default=uploads),
     )
     part.done()
     return budget
