@@ -25,7 +25,10 @@ _SMALL = 32 << 20  # a part without one whole chunk that is no longer than this 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of one segment. finished: `final` is there. nothing: there was no sample. kept: left as it is."""
+    """What became of one segment. finished: `final` is there. nothing: there was no sample. kept: left as it is.
+
+    `loss_upper_bound_s`: what is missing in its middle, and what its end may have lost by the promise of its policy.
+    """
 
     path: Path
     final: Path | None
@@ -74,9 +77,17 @@ def _recover(io: IO, name: str, policy: Recovery, deep: bool) -> Report:
         if at is not None and not (deep and _reopened(io, part, name, policy, at)):
             io.sync(part)
             return Report(Path(name), finalise.settle(io, name), "finished", "it was finished but for its name")
-        return _live(io, part, name, read_head(io, part), policy, deep)
+        report = _live(io, part, name, read_head(io, part), policy, deep)
+        return replace(report, loss_upper_bound_s=report.loss_upper_bound_s + _tail(said))
     finally:
         io.close(part)
+
+
+def _tail(said: Commit | None) -> float:
+    """Seconds that the end may have lost, by what was promised; 0.0 where it was about to be finished."""
+    if said is None or said.state == "sealing":
+        return 0.0
+    return float(said.flush.get("sync_ms", 0) + said.flush.get("chunk_ms", 0)) / 1000
 
 
 def _without_part(io: IO, name: str) -> Report:
@@ -164,9 +175,8 @@ def _headless(io: IO, part: int, name: str, reason: str) -> Report:
 
 def _empty(io: IO, part: int, name: str, told: Head, found: Survey) -> Report:
     size = io.size(part)
-    foreign = next(
-        hop(io, part, told.data_start, size, None, 0), None
-    )  # whole, but of another segment than the head says
+    # Whole, but of another segment than the head says.
+    foreign = next(hop(io, part, told.data_start, size, None, 0), None)
     if not found.durable and size - told.data_start <= _SMALL and foreign is None:
         return _remove(io, name, "no chunk of it was whole, and none was durable")
     return Report(Path(name), None, "kept", "no chunk of it is whole", chunks_dropped=found.dropped)
@@ -208,7 +218,11 @@ def recover_all(
     A segment that can't be recovered is told as "kept" and keeps no other one waiting; one in use is left out.
     """
     io, begun, reports = io or Files(), time.monotonic(), list[Report]()
-    names = {stem for name in io.listdir(str(directory)) for stem in _stem(name)}
+    try:
+        there = io.listdir(str(directory))
+    except OSError as error:
+        raise RecorderError(f"{directory} can't be looked at: {error.strerror}", hint="is its drive there?") from error
+    names = {stem for name in there for stem in _stem(name)}
     for name in sorted(names, reverse=True):
         if budget_s is not None and reports and time.monotonic() - begun > budget_s:
             break

@@ -71,6 +71,7 @@ def test_after_a_crash_everything_that_was_cut_is_in_the_file(tmp_path: Path) ->
     crashed(tmp_path / "x.mp4")
     report = recover(tmp_path / "x.mp4.part")
     assert (report.state, report.chunks_dropped, report.index_used) == ("finished", 0, True)
+    assert report.loss_upper_bound_s == 1.25  # a sync interval and a chunk, as promised
     assert held(tmp_path / "x.mp4") == by_track(list(takes(4)))
 
 
@@ -612,3 +613,8 @@ def test_a_directory_that_is_not_there_is_no_failing_drive(tmp_path: Path) -> No
     with pytest.raises(Poisoned, match="No such file") as told:
         segment(tmp_path / "gone" / "x.mp4")
     assert "mounted" in told.value.hint
+
+
+def test_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(RecorderError, match="No such file"):
+        recover_all(tmp_path / "away")

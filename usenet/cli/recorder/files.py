@@ -109,7 +109,7 @@ def _told(report: Report) -> str:
         return f"{report.path}: {_WORDS[report.state]}{': ' if report.reason else ''}{report.reason}"
     text = f"{report.path}: finished, {report.seconds_kept:.1f} s in {report.ms:.0f} ms"
     lost = [gap for gap in report.gaps if gap.lost]
-    return f"{text}, {len(lost)} gaps of {report.loss_upper_bound_s:.1f} s in all" if lost else text
+    return f"{text}, {len(lost)} gaps of {sum(gap.ms for gap in lost) / 1000:.1f} s in all" if lost else text
 
 
 _WORDS = {"finished": "finished", "nothing": "held no sample, removed", "kept": "left as it is"}
