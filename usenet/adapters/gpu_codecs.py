@@ -97,13 +97,13 @@ def _without_driver(found: list[Gpu]) -> Iterator[Unseen]:
 
 
 def _of_nvidia(found: list[Gpu], root: Path) -> Iterator[Question]:
-    cards = [one.driver for one in found if one.vendor == "nvidia"]
+    held = [one.pci for one in found if one.vendor == "nvidia" and one.driver not in ("", _LENT, _NOUVEAU)]
     # nvidia-smi without a card: the driver may show what PCI does not (WSL, some containers).
-    if any(driver not in ("", _LENT, _NOUVEAU) for driver in cards) or nvidia.is_installed():
-        yield partial(_nvidia, root)
+    if held or nvidia.is_installed():
+        yield partial(_nvidia, held, root)
 
 
-def _nvidia(root: Path) -> _Answer:
+def _nvidia(held: list[str], root: Path) -> _Answer:
     try:
         told = nvidia.ask()
     except SystemFailure as failure:
@@ -111,6 +111,10 @@ def _nvidia(root: Path) -> _Answer:
         silent = Unseen(what="what NVIDIA's driver knows", why=failure.message, cure=cure)
         return _Answer(cards=nvidia.read(root / "proc/driver/nvidia"), unseen=(silent,))
     lost = [Unseen(what="an NVIDIA card", why=one, cure="see: dmesg | grep -i nvrm") for one in told.failures]
+    left_out = [pci for pci in held if pci not in told.cards]
+    if len(left_out) > len(told.failures):  # one that could not be started is not even counted
+        why = "NVIDIA's driver does not list it"
+        lost.append(Unseen(what=f"what {', '.join(left_out)} can do", why=why, cure="see: dmesg | grep -i nvrm"))
     mute = [pci for pci, card in told.cards.items() if card.encode is None]
     if mute:
         why = "the driver does not tell, or its library can't be loaded"
