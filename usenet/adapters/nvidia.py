@@ -22,6 +22,7 @@ COMMAND = (
     "--format=csv,noheader,nounits",
 )
 _INSTALL = "usenet hardware install-drivers"
+_ANSWERED = (0, 14)  # 14: a line after the answer warns that a card's infoROM is corrupted; the card works
 PATIENCE = 5.0  # without its persistence daemon the driver wakes the card first, which takes up to three seconds
 
 
@@ -67,7 +68,7 @@ def printed(command: Sequence[str]) -> str:
     if not is_installed():
         raise SystemFailure("nvidia-smi is not installed", hint=_INSTALL)
     done = shell.run(command, timeout=PATIENCE)
-    if not done.ok:
+    if done.code not in _ANSWERED:
         said = (done.out.strip() or done.err.strip() or "it said nothing").splitlines()[0]
         raise SystemFailure(f"{command[0]} failed with code {done.code}: {said}")
     return done.out
@@ -131,7 +132,7 @@ def read(folder: Path) -> dict[str, Card]:
         uuid = pairs.get("GPU UUID", "")
         cards[information.parent.name.lower()] = Card(
             uuid="" if "?" in uuid else uuid,  # not known before the card was first opened
-            name=pairs.get("Model", ""),
+            name="" if pairs.get("Model") == "Unknown" else pairs.get("Model", ""),  # pci.ids may name it
             memory=None,
             version=version[1] if version else "",
         )

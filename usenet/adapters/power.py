@@ -38,7 +38,7 @@ class Meter:
         with suppress(SystemFailure, ValueError):  # no such card there, or it does not tell: nothing was read
             while not self._over.is_set():
                 done = shell.run((*_SMI, f"--id={pci}"), timeout=_PATIENCE)
-                self._readings.append(int(float(done.out) * 1e6))
+                self._readings.append(int(float(done.out.partition("\n")[0]) * 1e6))  # a warning may follow
                 self._over.wait(1)
 
     def tick(self) -> None:
