@@ -255,4 +255,4 @@ def test_a_drive_that_is_unmounted_under_a_recorder(tmp_path):
         made.mount()
         verdict = desk.judge()
         assert verdict.breaches == []
-        assert verdict.kept["camera", VIDEO] == set(range(4 * GOP))
+        assert verdict.kept["camera", VIDEO] == set(range(3 * GOP))

@@ -252,7 +252,7 @@ def test_nothing_makes_room_before_its_copy_is_verified(
     )
     started.append(run)
     held = run.until("door", lambda one: one["state"] == "held")
-    assert "nothing more may be deleted" in held["problem"]
+    assert "would not be enough, so nothing is" in held["problem"]
     assert run.events("evict") == []
     kept = {
         name: path.read_bytes() for name in files(tmp_path, "door") if (path := _path(tmp_path, name)).suffix == ".mp4"

@@ -197,9 +197,15 @@ def _remove(place: Path) -> None:
 
 
 def _clear(place: Path) -> None:
+    """Unmount all of it. Another run may tidy the same place at this moment: then it is away, and all is well."""
     while holds(place):
-        if not shell.run(("umount", str(place)), timeout=PATIENCE).ok:
+        if shell.run(("umount", str(place)), timeout=PATIENCE).ok:
+            continue
+        try:
             shell.checked(("umount", "--lazy", str(place)), timeout=PATIENCE)
+        except SystemFailure:
+            if holds(place):
+                raise
 
 
 def _mount(*arguments: str) -> None:
