@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from . import commit as commits
-from . import finalise, head, index, sealed
+from . import finalise, head, index, sealed, traces
 from .commit import Commit
 from .errors import Busy, Damaged, Poisoned, RecorderError, TooNew
 from .head import FLIP, MDAT, Head
@@ -52,6 +52,8 @@ def recover(path: Path | str, *, policy: Recovery = "skip", deep: bool = False, 
     Busy while somebody writes it; Damaged is not raised but told, as state "kept". Can be called again at any time.
     """
     io, name, begun = io or Files(), str(path).removesuffix(".part"), time.monotonic()
+    if not name.endswith(".mp4"):
+        raise RecorderError(f"{path} is no recording: those are called X.mp4 or X.mp4.part", code=2)
     try:
         report = _recover(io, name, policy, deep)
     except Damaged as error:
@@ -94,9 +96,10 @@ def _without_part(io: IO, name: str) -> Report:
     final = io.exists(name)
     if final:
         io.syncdir(str(Path(name).parent))
-    finalise.tidy(io, name)
+    if traces.ours(io, name):
+        finalise.tidy(io, name)
     if final:
-        return Report(Path(name), Path(name), "finished", "it was finished")
+        return Report(Path(name), Path(name), "finished", "there is nothing to finish")
     return Report(Path(name), None, "nothing", "there is no such segment")
 
 
@@ -168,7 +171,8 @@ def _from_index(journal: bytes) -> Head | None:
 
 def _headless(io: IO, part: int, name: str, reason: str) -> Report:
     """A head is durable before the first chunk is written, so a torn one without an index held nothing yet."""
-    if io.size(part) <= _SMALL and not any(io.pread(part, _SMALL, 0)[FLIP:].strip(b"\0")):
+    blank = io.size(part) <= _SMALL and not any(io.pread(part, _SMALL, 0)[FLIP:].strip(b"\0"))
+    if blank and traces.ours(io, name):
         return _remove(io, name, "the power failed while it was made")
     return Report(Path(name), None, "kept", f"{reason}, and there is no index to make it from")
 

@@ -605,7 +605,7 @@ def test_a_recovery_that_comes_when_the_recorder_has_just_finished_changes_nothi
     live = segment(tmp_path / "x.mp4")
     give(live, takes(1))
     report = recover(tmp_path / "x.mp4", deep=True, io=Late())
-    assert (report.state, report.reason) == ("finished", "it was finished")
+    assert (report.state, report.reason) == ("finished", "there is nothing to finish")
     assert held(tmp_path / "x.mp4") == by_track(list(takes(1)))
 
 
@@ -618,3 +618,34 @@ def test_a_directory_that_is_not_there_is_no_failing_drive(tmp_path: Path) -> No
 def test_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(RecorderError, match="No such file"):
         recover_all(tmp_path / "away")
+
+
+@pytest.mark.parametrize("end", ["part", "index", "commit"])
+@pytest.mark.parametrize("held", [b"", bytes(70_000), b"somebody else's"])
+def test_what_others_made_is_never_removed(tmp_path: Path, end: str, held: bytes) -> None:
+    """Browsers and download clients call their unfinished files .part, and fill them with zeros first."""
+    path = tmp_path / f"film.mp4.{end}"
+    path.write_bytes(held)
+    assert recover(tmp_path / "film.mp4").final is None
+    recover_all(tmp_path)
+    assert path.read_bytes() == held
+
+
+@pytest.mark.parametrize("name", ["x.mp4", "20261121T172229.250Z.mp4"])
+def test_what_a_crash_left_of_ours_goes(tmp_path: Path, name: str) -> None:
+    """Made, and cut off before a byte was durable: by its name, or by what is beside it, it is known as ours."""
+    crashed(tmp_path / "made.mp4", 1)
+    (tmp_path / f"{name}.part").write_bytes(bytes(70_000))
+    if name == "x.mp4":
+        (tmp_path / f"{name}.index").write_bytes((tmp_path / "made.mp4.index").read_bytes()[:10])
+    for left in tmp_path.glob("made*"):
+        left.unlink()
+    assert recover(tmp_path / name).state == "nothing"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_name_than_a_recordings_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "hosts.index").write_bytes(b"mine")
+    with pytest.raises(RecorderError, match="no recording"):
+        recover(tmp_path / "hosts")
+    assert (tmp_path / "hosts.index").exists()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import struct
 from collections.abc import Mapping
@@ -19,8 +18,9 @@ from usenet.recorder.errors import Damaged
 from usenet.recorder.sidecar import protect
 from usenet.recorder.sidecar.budget import Held
 from usenet.recorder.sidecar.wishes import CAMERA
+from usenet.recorder.traces import TIMED
 
-NAME = re.compile(r"(\d{8}T\d{6}\.\d{3}Z)(-\d+)?\.mp4")
+NAME = TIMED
 LIVE = ".part"
 COMPANIONS = (".index", ".commit")
 _SEARCHED = 4 << 20  # the guard of a segment whose tables lie at the end
