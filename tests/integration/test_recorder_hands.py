@@ -81,8 +81,11 @@ def test_two_recorders_that_want_the_same_name(tmp_path):
 
 
 def test_a_segment_that_is_recovered_while_it_is_made(tmp_path):
-    """Between its making and its lock: it is never recorded into a file that has no name any more."""
-    path = tmp_path / "x.mp4"
+    """Between its making and its lock: it is never recorded into a file that has no name any more.
+
+    A recovery takes an empty part for a crash's where its name is a time; with any other name it may be anybody's.
+    """
+    path = tmp_path / "20261121T172229.250Z.mp4"
 
     class Crossed(Files):
         def lock(self, handle: int) -> bool:
@@ -95,6 +98,12 @@ def test_a_segment_that_is_recovered_while_it_is_made(tmp_path):
         Segment.create(str(path), tracks(sound=False), io=Crossed())
     assert crossed == ["nothing"]
     assert list(tmp_path.iterdir()) == []
+
+    crossed.clear()
+    path = tmp_path / "door.mp4"
+    Segment.create(str(path), tracks(sound=False), io=Crossed()).close()
+    assert crossed == ["kept"]
+    assert Path(f"{path}.part").exists()
 
 
 @pytest.fixture
