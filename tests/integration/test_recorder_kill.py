@@ -52,10 +52,10 @@ def test_after_a_kill_all_that_was_written_is_there(hundred, tmp_path, actors):
 @pytest.mark.parametrize("defect", ["slow chunks", "wrong byte", "wrong time"])
 def test_a_recorder_with_a_defect_is_found(defect, tmp_path, actors):
     rng = random.Random(defect)
-    for _ in range(60):
+    for _ in range(150):
         if kills.kill(tmp_path, actors, rng, broken=defect).breaches:
             return
-    raise AssertionError(f"60 kills, and nobody saw: {defect}")
+    raise AssertionError(f"150 kills, and nobody saw: {defect}")
 
 
 @pytest.mark.engine

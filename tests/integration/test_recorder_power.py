@@ -50,10 +50,10 @@ def test_a_recorder_with_a_defect_is_found(defect, tmp_path, actors):
     """The rig itself: what it never finds, it has not shown."""
     with disk("ext4", "cache", tmp_path / "disk") as made:
         rng = random.Random(defect)
-        for _ in range(30):
+        for _ in range(150):
             if power.cut(made, actors, rng, broken=defect).breaches:
                 return
-    raise AssertionError(f"30 cuts, and nobody saw: {defect}")
+    raise AssertionError(f"150 cuts, and nobody saw: {defect}")
 
 
 @pytest.mark.usefixtures("makers")
