@@ -81,7 +81,7 @@ def test_nothing_to_prove_needs_no_engine(monkeypatch, capsys, tmp_path: Path) -
     (tmp_path / "usenet.yaml").write_text("name: x\n")
     rendered = stack.Rendered("x", {}, ())
     monkeypatch.setattr(stack, "load", lambda home: rendered)
-    monkeypatch.setattr(stack, "transcoders", lambda home: ())
+    monkeypatch.setattr(verify.transcoders, "planned", lambda home: ())
     monkeypatch.setattr(verify.ours, "containers", lambda *_: pytest.fail("an engine was asked"))
     assert main.run(["--home", str(tmp_path), "hardware", "verify"]) == 0
     assert "nothing to prove" in capsys.readouterr().out

@@ -186,18 +186,28 @@ def test_version_as_json() -> None:
         assert json.loads(run(*words, code=0).stdout) == {"version": usenet.__version__}
 
 
+FULL = "error: the output can't be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("buffered", [True, False])
 @pytest.mark.parametrize(
-    ("closed", "code", "told"),
+    ("words", "code", "told"),
     [
-        (">&-", 0, ""),
-        (">/dev/full", 5, "error: the output can't be written: No space left on device\n"),
-        ("--json >/dev/full", 5, "error: the output can't be written: No space left on device\n"),
-        ("2>/dev/full >/dev/full", 5, ""),
-        (">&- 2>&-", 0, ""),
+        ("services list >&-", 0, ""),
+        ("services list >/dev/full", 5, FULL),
+        ("services list --json >/dev/full", 5, FULL),
+        ("services list 2>/dev/full >/dev/full", 5, ""),
+        ("services list >&- 2>&-", 0, ""),
+        ("services status --json >/dev/full", 5, FULL),
+        ("services status 2>/dev/full", 5, ""),
+        ("services url --json >/dev/full", 5, FULL),
+        ("services nothing --json >/dev/full", 5, FULL),
+        ("hardware list >&-", 0, ""),
+        ("hardware list >/dev/full", 5, FULL),
     ],
 )
-def test_an_output_that_takes_nothing_is_no_bug(home: Path, closed: str, code: int, told: str) -> None:
-    script = f"exec '{sys.executable}' -m usenet --home '{home}' services list {closed}"
+def test_an_output_that_takes_nothing_is_no_bug(home: Path, words: str, code: int, told: str, buffered: bool) -> None:
+    script = f"exec '{sys.executable}' {'' if buffered else '-u'} -m usenet --home '{home}' {words}"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60, env=environment)
     assert (done.returncode, done.stderr) == (code, told)

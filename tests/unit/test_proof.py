@@ -9,7 +9,7 @@ from tests.making import gpu, host, service, settings
 from usenet.adapters import ffmpeg, shell
 from usenet.adapters.ffmpeg import Ffmpeg
 from usenet.adapters.shell import Done
-from usenet.adapters.stack import Transcoder
+from usenet.adapters.transcoders import Transcoder
 from usenet.domain.errors import SystemFailure
 from usenet.domain.hardware import proof
 from usenet.domain.hardware.proof import Finding, Proof, Record

@@ -11,7 +11,7 @@ from usenet.actions import config, difference, status
 from usenet.actions import plan as planning
 from usenet.actions.hardware import Looking
 from usenet.actions.storage import status as storage
-from usenet.adapters import engine, measurements, settings, stack
+from usenet.adapters import engine, measurements, settings, stack, transcoders
 from usenet.adapters.home import Home
 from usenet.domain.errors import UsenetError
 from usenet.domain.hardware.drift import CURE, Granted, drifts
@@ -77,7 +77,7 @@ def _stack(home: Home, begun: Looking) -> Iterator[Finding]:
     decision = planning.decide(situation, available=True)
     written = [
         Granted(service=one.service, encoder=one.encoder, devices=one.devices, groups=one.groups, gpus=one.gpus)
-        for one in stack.transcoders(home)
+        for one in transcoders.planned(home)
     ]
     for drift in drifts(written, decision.plan.grants.values()):
         yield Finding(about="stack", state="wrong", said=f"{drift.service} {drift.said}", cure=CURE)

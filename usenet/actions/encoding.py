@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from usenet.adapters import beneath, stack
+from usenet.adapters import beneath, transcoders
 from usenet.adapters.home import Home
 from usenet.compose.catalog import Catalog
 from usenet.domain.errors import ConfigError
@@ -43,7 +43,7 @@ def write(home: Home, step: WriteEncoding, plan: Plan) -> None:
 
 def _before(home: Home) -> dict[str, Encoder]:
     try:
-        return {one.service: one.encoder for one in stack.transcoders(home)}
+        return {one.service: one.encoder for one in transcoders.planned(home)}
     except ConfigError:
         return {}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from usenet.actions import catalog as catalogs
 from usenet.actions import hardware, ours
 from usenet.actions.hardware import Looking
-from usenet.adapters import engine, images, measurements, secrets, settings, sockets, stack
+from usenet.adapters import engine, images, measurements, secrets, settings, sockets, transcoders
 from usenet.adapters.engine import Container
 from usenet.adapters.home import Home
 from usenet.compose.catalog import Catalog
@@ -102,7 +102,7 @@ def _recorded(observed: Observed, home: Home, machine: Host, wished: Settings, k
 def _given(home: Home) -> tuple[Encoder, ...]:
     """What the services were given of the cards when the stack was last written."""
     try:
-        return tuple(one.encoder for one in stack.transcoders(home))
+        return tuple(one.encoder for one in transcoders.planned(home))
     except ConfigError:
         return ()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from usenet.adapters import shell
 from usenet.adapters.shell import Ran
-from usenet.adapters.stack import Transcoder
+from usenet.adapters.transcoders import Transcoder
 from usenet.domain.errors import SystemFailure
 from usenet.domain.hardware import measured
 from usenet.domain.hardware.benchmark import Offers

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from usenet.cli import console, quick
 from usenet.cli.flags import FLAGS
@@ -16,7 +17,24 @@ _FULL = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command line and exit with the house's code."""
-    sys.exit(run(arguments))
+    words = sys.argv[1:] if arguments is None else arguments
+    quickly = quick.takes(words)
+    if quickly:
+        gc.disable()  # it ends before there is anything to collect
+    code = run(words)
+    if quickly:
+        _leave(code)
+    sys.exit(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """Without Python's own tidying, which takes as long as a question to the engine: what was said is out."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        sys.exit(code)
+    os._exit(code)
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -24,19 +42,27 @@ def run(arguments: list[str] | None = None) -> int:
     _open_outputs()
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        code = _execute(words)
+        code = _answer(words)
         sys.stdout.flush()
         return code
-    except UsenetError as failure:
-        return _failed(failure, words)
     except BrokenPipeError:
         _silence(sys.stdout)
         return 1
     except KeyboardInterrupt:
         return _interrupted()
+    except OSError as failure:
+        full = failure.errno in _FULL and failure.filename is None
+        return _unwritten(failure) if full else _bug(failure, words)
+
+
+def _answer(words: list[str]) -> int:
+    try:
+        return _execute(words)
+    except UsenetError as failure:
+        return _failed(failure, words)
+    except OSError:
+        raise
     except Exception as failure:
-        if isinstance(failure, OSError) and failure.errno in _FULL and failure.filename is None:
-            return _unwritten(failure)
         return _typers(failure, words) or _bug(failure, words)
 
 

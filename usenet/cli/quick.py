@@ -35,7 +35,7 @@ class Words:
 
 def execute(words: Sequence[str]) -> bool:
     """Run the verb if the words are plainly its; whether they were."""
-    read = None if "_USENET_COMPLETE" in os.environ else understand(words)
+    read = _read(words)
     if read is None:
         return False
     for name, value in read.flags.items():
@@ -43,6 +43,15 @@ def execute(words: Sequence[str]) -> bool:
     with interruptible():
         _show(read)
     return True
+
+
+def takes(words: Sequence[str]) -> bool:
+    """Whether `execute` would run them."""
+    return _read(words) is not None
+
+
+def _read(words: Sequence[str]) -> Words | None:
+    return None if "_USENET_COMPLETE" in os.environ else understand(words)
 
 
 def _show(read: Words) -> None:

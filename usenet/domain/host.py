@@ -9,6 +9,8 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cpu:
+    """`model` as the kernel names it; `cores` are physical, `threads` what it schedules on."""
+
     model: str
     cores: int
     threads: int
@@ -59,6 +61,8 @@ class Engine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
+    """Where a filesystem is mounted, with its options; `propagation`: shared, private, ..."""
+
     target: str
     options: tuple[str, ...] = ()
     propagation: str = ""

@@ -13,7 +13,7 @@ from usenet.actions import catalog as catalogs
 from usenet.actions import hardware
 from usenet.actions.hardware import measuring
 from usenet.actions.hardware.measuring import Room
-from usenet.adapters import engine, ffmpeg, measurements, stack
+from usenet.adapters import engine, ffmpeg, measurements, stack, transcoders
 from usenet.adapters.ffmpeg import Ffmpeg
 from usenet.adapters.home import Home
 from usenet.domain import encoders
@@ -102,7 +102,7 @@ def _program(home: Home, host: Host) -> tuple[Ffmpeg, Encoder, Offers, tuple[str
 def _images(home: Home) -> Iterator[tuple[Ffmpeg, Encoder, str]]:
     """Those of the stack's services whose image is here: with a card first, then those that run, then by name."""
     try:
-        found = stack.transcoders(home)
+        found = transcoders.planned(home)
         there = engine.images()
         running = {c.service for c in engine.containers(stack.load(home).project) if c.state == "running"}
     except (ConfigError, SystemFailure):

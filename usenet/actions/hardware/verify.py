@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from usenet.actions import catalog as catalogs
 from usenet.actions import ours
 from usenet.actions import plan as planning
-from usenet.adapters import ffmpeg, measurements, stack
+from usenet.adapters import ffmpeg, measurements, stack, transcoders
 from usenet.adapters.ffmpeg import Ffmpeg
 from usenet.adapters.home import Home
-from usenet.adapters.stack import Transcoder
+from usenet.adapters.transcoders import Transcoder
 from usenet.domain.errors import SystemFailure, UsenetError
 from usenet.domain.hardware import proof, transcoding
 from usenet.domain.hardware.benchmark import Offers
@@ -75,7 +75,7 @@ def commands(home: Home) -> tuple[list[str], ...]:
 @contextmanager
 def _trials(home: Home, records: tuple[Record, ...]) -> Iterator[tuple[Trial, ...]]:
     """Each service in its container; and once more with the card that it lost, in a container of its own."""
-    planned = stack.transcoders(home)
+    planned = transcoders.planned(home)
     there = ours.containers(home, stack.load(home).project) if planned else {}
     running = {name: container for name, container in there.items() if container.state == "running"}
     known, _ = catalogs.load(home.path)
