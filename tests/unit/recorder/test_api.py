@@ -32,5 +32,5 @@ ours = {name.split(".")[1] for name in sys.modules if name.startswith("usenet.")
 others = {name.partition(".")[0] for name in sys.modules} & {"av", "aiohttp", "boto3", "yaml", "pydantic", "typer"}
 print(ours, others)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240, check=True)
     assert done.stdout.strip() == "{'recorder'} set()"

@@ -132,7 +132,7 @@ def running(path: Path, pad: str) -> list[float]:
     """When GStreamer shows each picture: its running times, as a muxer gets them."""
     out = path.with_suffix(f".{pad}.mkv")
     words = f"filesrc location={path} ! qtdemux name=d d.{pad} ! h264parse ! matroskamux ! filesink location={out}"
-    run = subprocess.run(["gst-launch-1.0", "-q", *words.split()], capture_output=True, text=True, timeout=60)
+    run = subprocess.run(["gst-launch-1.0", "-q", *words.split()], capture_output=True, text=True, timeout=240)
     assert run.returncode == 0, run.stderr
     return sorted(float(each["pts_time"]) for each in ffprobe(out, "-show_packets")["packets"])
 

@@ -90,7 +90,12 @@ class Bed:
 
     def synced(self) -> None:
         """What was given so far is durable."""
-        wait(lambda: all(segment.clean for segment in self.segments))
+        wait(lambda: all(segment.clean for segment in self.segments) and self.rests())
+
+    def rests(self, *of: Segment) -> bool:
+        """No sync of these runs, or of any: at a tick before that the segment would be left out until the next one."""
+        members = [each for each in list(self.coordinator._members.values()) if not of or each.segment in of]
+        return all(each.running is None or each.running.done() for each in members)
 
     def end(self) -> None:
         self.drive.on = ""
@@ -108,7 +113,7 @@ def bed(tmp_path: Path) -> Iterator[Bed]:
 
 
 def idle(bed: Bed) -> None:
-    """The coordinator has looked at its clock several times since."""
+    """The coordinator has looked at its clock several times since, and what it began then is done."""
     looked: list[float] = []
     steady, changed = bed.coordinator._steady, bed.coordinator._changed
 
@@ -117,7 +122,7 @@ def idle(bed: Bed) -> None:
             changed.notify()
 
     bed.coordinator._steady = lambda: looked.append(0.0) or steady()  # type: ignore[func-returns-value]
-    wait(lambda: nudged() or len(looked) > 6)
+    wait(lambda: nudged() or (len(looked) > 6 and bed.rests()))
     bed.coordinator._steady = steady
 
 
@@ -225,10 +230,11 @@ def test_a_segment_whose_sync_hangs_is_not_asked_again_and_holds_up_no_other(bed
         free.append(1, b"sample", dts=at * 3000)
         bed.sample()
         bed.tick()
-        wait(lambda: free.clean)
+        wait(lambda: free.clean and bed.rests(free))
     assert len(bed.drive.asked) == 1
     assert not hangs.clean
     bed.drive.go.set()
+    wait(lambda: bed.rests(hangs))
     bed.tick()
     bed.synced()
     bed.coordinator.remove(free)
@@ -302,7 +308,7 @@ def test_a_fault_of_ours_is_logged_and_tried_again(
     with monkeypatch.context() as wrong:
         wrong.setattr(segment, "cut", lambda: 1 // 0)
         bed.tick()
-        wait(lambda: "was not synced" in caplog.text)
+        wait(lambda: "was not synced" in caplog.text and bed.rests())
     bed.tick()
     bed.synced()
     assert bed.told == []

@@ -163,6 +163,6 @@ def test_other_players(tmp_path: Path, preset: str) -> None:
     assert merged.returncode == 0, merged.stdout
     assert len(pictures(tmp_path / "v.mkv")) == 180
     words = f"filesrc location={tmp_path / 'view.mp4'} ! qtdemux ! fakesink silent=false"
-    played = subprocess.run(["gst-launch-1.0", "-v", *words.split()], capture_output=True, text=True, timeout=60)
+    played = subprocess.run(["gst-launch-1.0", "-v", *words.split()], capture_output=True, text=True, timeout=240)
     assert played.returncode == 0, played.stderr
     assert played.stdout.count("chain   ***") == 180

@@ -149,9 +149,11 @@ class Drive(Files):
         super().sync(handle)
 
 
-def test_after_a_full_drive_the_file_is_finished_and_the_next_one_begins_when_there_is_room(tmp_path: Path) -> None:
+def test_after_a_full_drive_the_file_is_finished_and_the_next_one_begins_when_there_is_room(
+    tmp_path: Path, still: Coordinator
+) -> None:
     drive, given = Drive(), list(takes(6))
-    recorder = Recorder(tmp_path, TRACKS, io=drive)
+    recorder = Recorder(tmp_path, TRACKS, io=drive, coordinator=still)
     write(recorder, given[:150])
     drive.number = errno.ENOSPC
     with pytest.raises(Full):

@@ -259,7 +259,7 @@ def test_both_forms_of_a_finished_file_are_known_as_ours(tmp_path: Path) -> None
     changed = head.stat()
     data = head.read_bytes().replace(b"RHD1", b"XXXX")
     head.write_bytes(data)
-    os.utime(head, ns=(changed.st_atime_ns, changed.st_mtime_ns + 1))
+    os.utime(head, ns=(changed.st_atime_ns, changed.st_mtime_ns + 10**10))
     assert not inventory.is_ours(head)
 
 
@@ -269,7 +269,7 @@ def test_a_file_is_read_once_and_again_when_it_was_changed(tmp_path: Path) -> No
     assert ([one.ours for one in found], list(proven)) == ([True], [str(path)])
     trusted = {str(path): proven[str(path)]._replace(ours=False)}
     assert not inventory.held(tmp_path, trusted)[0][0].ours
-    os.utime(path)
+    os.utime(path, ns=(0, proven[str(path)].changed + 10**10))  # as a write ten seconds later
     assert inventory.held(tmp_path, trusted)[0][0].ours
     path.unlink()
     assert inventory.held(tmp_path, proven) == ([], {})

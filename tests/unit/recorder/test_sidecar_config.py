@@ -196,8 +196,8 @@ def test_an_empty_token_lets_nobody_in(tmp_path: Path) -> None:
 
 
 def test_a_line_of_the_log_holds_no_password(capsys: pytest.CaptureFixture[str]) -> None:
-    root = logging.getLogger()
-    before = (root.handlers, root.level)
+    root, ours = logging.getLogger(), logging.getLogger("usenet.recorder")
+    before = (root.handlers, root.level, ours.level)
     try:
         for form in ("json", "text"):
             logs.begin(form)  # type: ignore[arg-type]
@@ -209,7 +209,9 @@ def test_a_line_of_the_log_holds_no_password(capsys: pytest.CaptureFixture[str])
                 log.exception("failed")
         said = capsys.readouterr().err
     finally:
-        root.handlers, root.level = before
+        root.handlers, level, ours_level = before
+        root.setLevel(level)
+        ours.setLevel(ours_level)
     assert "geheim" not in said
     first = json.loads(said.splitlines()[0])
     assert (first["level"], first["event"], first["url"]) == ("info", "x", "rtsp://c")

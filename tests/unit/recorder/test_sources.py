@@ -226,7 +226,7 @@ def test_a_file_waits_for_the_drive() -> None:
     thread = threading.Thread(target=put, daemon=True)
     thread.start()
     assert [each.dts for each in backlog.items() if isinstance(each, Sample)] == list(range(200))
-    thread.join(10)
+    thread.join(60)
     assert max(seen) <= 40
     assert backlog.dropped == 0
 
@@ -237,7 +237,7 @@ def test_a_file_that_waits_is_let_go_when_nobody_takes_any_more() -> None:
     thread = threading.Thread(target=lambda: backlog.wait_and_put(picture(1)), daemon=True)
     thread.start()
     backlog.end()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
 
 

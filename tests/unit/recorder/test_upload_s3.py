@@ -350,7 +350,7 @@ def killed(root: Path, front: Front, at: int, *, after: bool) -> bool:
         return Trouble(edit=kill)
 
     front.plan = plan
-    process.wait(120)
+    process.wait(300)
     front.plan = lambda method, url: None
     return process.returncode == -signal.SIGKILL
 

@@ -207,10 +207,10 @@ def authorised(method: str, path: str, headers: dict[str, str], body: bytes) -> 
         raise Failed(403, "SignatureDoesNotMatch")
 
 
-def serve(store: Store, port: int = 0) -> ThreadingHTTPServer:
+def serve(store: Store) -> ThreadingHTTPServer:
     """Answer on this machine until it is shut down."""
     handler = type("Bound", (Handler,), {"store": store})
-    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     return server

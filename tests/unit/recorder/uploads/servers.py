@@ -59,9 +59,9 @@ class StandIn:
         return len(self.store.uploads)
 
     def restart(self) -> None:
-        port = self._server.server_address[1]
         self._end()
-        self._server = serve(self.store, port)
+        self._server = serve(self.store)
+        self.front.behind = self._server.server_address[1]
 
     def stop(self) -> None:
         self.front.close()
@@ -163,9 +163,9 @@ class AzureStandIn:
         return sum(bool(blob.uncommitted) for blob in self.store.blobs.values())
 
     def restart(self) -> None:
-        port = self._server.server_address[1]
         self._end()
-        self._server = azure_server.serve(self.store, port)
+        self._server = azure_server.serve(self.store)
+        self.front.behind = self._server.server_address[1]
 
     def stop(self) -> None:
         self.front.close()
