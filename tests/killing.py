@@ -39,7 +39,7 @@ def arm(number: int, act: Callable[[], object] = kill) -> None:
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
         nonlocal count
-        if event in CHANGES or _changes(event, arguments):
+        if _changes(event, arguments):
             count += 1
             if count == number:
                 act()
@@ -54,8 +54,15 @@ def _changes(event: str, arguments: tuple[object, ...]) -> bool:
         case "fcntl.ioctl", (_, request, *_):
             return request == guards._SET
         case "open", (path, _, int(flags)):
-            return bool(flags & os.O_CREAT) and "__pycache__" not in str(path)
+            return bool(flags & os.O_CREAT) and not _pythons(path)
+        case _, (path, *_) if event in CHANGES:
+            return not _pythons(path)
     return False
+
+
+def _pythons(path: object) -> bool:
+    """Whether it is what Python writes the first time that it imports something."""
+    return "__pycache__" in str(path)
 
 
 def killed(number: int, work: Callable[[], object]) -> bool:

@@ -7,12 +7,14 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
+from tests import peers
 from usenet.adapters import download_clients as clients
 from usenet.adapters.download_clients import SECRETS, WHOLE, Client, Refused
 from usenet.adapters.http import NoAnswer
@@ -283,5 +285,5 @@ def test_who_hangs_or_is_gone_is_no_answer(kind, monkeypatch) -> None:
         client = Client(kind=kind, address="127.0.0.1", port=silent.getsockname()[1], secret=Secret(KEY))
         with pytest.raises(NoAnswer, match="timed out"):
             clients.running(client)
-    with pytest.raises(NoAnswer, match="refused"):
-        clients.pause(client, ["a"])
+    with peers.nobody() as port, pytest.raises(NoAnswer, match="refused"):
+        clients.pause(replace(client, port=port), ["a"])

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -155,18 +154,16 @@ def process(pid: int, fdinfo: str, container: str = "", node: str = "/dev/dri/re
 def read(tree: dict[str, object], root: Path, then: dict[str, str], *cards: object) -> gpu_load.Reading:
     """A reading of `tree`, in the middle of which the files of `then` change."""
     plant(tree, root)
+    real = time.sleep
 
-    def change() -> None:
-        time.sleep(0.1)
+    def change(seconds: float) -> None:
         for path, text in then.items():
             (root / path).write_text(text)
+        real(seconds)
 
-    thread = threading.Thread(target=change)
-    thread.start()
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gpu_load.time, "sleep", change)
         return gpu_load.read(cards, 0.3, root)  # type: ignore[arg-type]
-    finally:
-        thread.join()
 
 
 def test_a_card_with_its_sensors_and_the_container_that_uses_it(tmp_path: Path) -> None:

@@ -40,7 +40,8 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self.bin, self.calls, self.checkout = folder / "bin", folder / "calls", folder / "checkout"
         self.bin.mkdir()
-        shutil.copytree(ROOT / "scripts", self.checkout / "scripts")
+        # Not what Python writes there, and takes away again, while others run them.
+        shutil.copytree(ROOT / "scripts", self.checkout / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", self.checkout)
         self.environment = {"PATH": str(self.bin), "HOME": str(folder), "CALLS": str(self.calls), "FAKE_UID": "1000"}
         for name in PLAIN:

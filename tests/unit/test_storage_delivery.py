@@ -105,7 +105,7 @@ def test_a_webhook_that_fails_is_tried_again_and_said_once(world: World, monkeyp
     monkeypatch.setattr(letters, "FIRST_PAUSE", 0.01)
     world.deaf = 3
     world.watch(LOST)
-    world.until(lambda: world.posted)
+    world.until(lambda: world.posted and world.hooked)
     assert world.said == ["webhook: answered 500"]
     assert world.hooked == [("lost", "films")]
 

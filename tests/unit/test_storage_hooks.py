@@ -5,11 +5,13 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import wait
 from usenet.adapters.home import Home
 from usenet.adapters.storage import hooks
 
@@ -119,16 +121,23 @@ def test_what_is_no_program_is_said(home: Home) -> None:
 
 
 def test_what_a_hook_leaves_running_is_not_waited_for(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hooks, "PATIENCE", 5.0)
-    hook(home, "sleep 60 & echo $!")
+    monkeypatch.setattr(hooks, "PATIENCE", 30.0)
+    hook(home, "sleep 600 & echo $!")
     (line,) = said(home)
     os.kill(int(line.split()[-1]), 9)  # which is still there
 
 
 def test_a_hook_that_hangs_is_ended_with_all_that_it_began(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hooks, "PATIENCE", 0.5)
-    hook(home, "sleep 60 & echo $! > child; wait")
+    hook(home, "sleep 600 & echo $! > begun && mv begun child; wait")
+    child, real = home.path / "child", subprocess.Popen.wait
+
+    def patient(process: subprocess.Popen[str], timeout: float | None = None) -> int:
+        wait(child.exists)  # its time begins when it has begun something
+        return real(process, timeout)
+
+    monkeypatch.setattr(subprocess.Popen, "wait", patient)
     (line,) = said(home)
     assert "10-tell failed" in line
     assert "did not end within 0.5 s" in line
-    wait_for_the_end_of(int((home.path / "child").read_text()))
+    wait_for_the_end_of(int(child.read_text()))

@@ -6,11 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import wait
 from usenet.adapters import shell
 from usenet.domain.errors import SystemFailure
 
@@ -20,16 +20,16 @@ TICKS: list[str] = []
 DEAF = "trap '' INT TERM; echo 1; while :; do sleep 0.1; done"
 
 
-def together(*scripts: str, window: float = 0.3, grace: float = 5.0, patience: float = 20.0, begun=bool):
+def together(
+    *scripts: str, window: float = 0.3, grace: float = 60.0, patience: float = 60.0, tick=lambda: TICKS.append("tick")
+):
     commands = [["sh", "-c", script] for script in scripts]
-    return shell.together(
-        commands, begun=begun, patience=patience, window=window, grace=grace, tick=lambda: TICKS.append("tick")
-    )
+    return shell.together(commands, begun=bool, patience=patience, window=window, grace=grace, tick=tick)
 
 
 def test_time_counts_from_when_all_have_begun() -> None:
-    seconds, (quick, late) = together(COUNTS, f"sleep 0.5; {COUNTS}")
-    assert seconds >= 0.3
+    seconds, (quick, late) = together(COUNTS, f"sleep 0.5; {COUNTS}", window=2.0)
+    assert seconds >= 2.0
     assert TICKS
     assert late.opened
     assert len(quick.opened) > len(late.opened)  # it ran while the other had not begun
@@ -39,8 +39,10 @@ def test_time_counts_from_when_all_have_begun() -> None:
         assert (one.code, one.out[-5:], one.err) == (255, "last\n", "ended\n")
 
 
-def test_one_that_never_begins_is_waited_for_no_longer_than_said() -> None:
-    _, (silent,) = together("trap 'exit 3' INT; while :; do sleep 0.05; done", patience=0.2)
+def test_one_that_never_begins_is_waited_for_no_longer_than_said(tmp_path: Path) -> None:
+    listens = tmp_path / "listens"  # for Ctrl-C, which comes no earlier
+    script = f"trap 'exit 3' INT; : > {listens}; while :; do sleep 0.05; done"
+    _, (silent,) = together(script, patience=0.2, tick=lambda: wait(listens.exists))
     assert (silent.opened, silent.code) == ("", 3)
 
 
@@ -73,19 +75,21 @@ def test_more_output_than_a_pipe_holds_stops_nobody() -> None:
     assert (ran.code, len(ran.out)) == (4, 4000 * 41)
 
 
+# It ticks when both have been started.
 PROGRAM = """
 import sys
+from pathlib import Path
 from usenet.adapters import shell
-shell.together([["sh", "-c", sys.argv[1]]] * 2, begun=bool, patience=60, window=600, grace=9, tick=lambda: None)
+tick = Path(sys.argv[2]).touch
+shell.together([["sh", "-c", sys.argv[1]]] * 2, begun=bool, patience=60, window=600, grace=9, tick=tick)
 """
 
 
 def test_ctrl_c_leaves_none_behind(tmp_path: Path) -> None:
-    script = f"echo $$ >> {tmp_path}/pids; {DEAF}"
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, script], stderr=subprocess.PIPE)
-    pids = tmp_path / "pids"
-    while not pids.exists() or pids.read_text().count("\n") < 2:
-        time.sleep(0.02)
+    pids, ticks = tmp_path / "pids", tmp_path / "ticks"
+    script = f"echo $$ >> {pids}; {DEAF}"
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, script, str(ticks)], stderr=subprocess.PIPE)
+    wait(lambda: ticks.exists() and pids.exists() and pids.read_text().count("\n") == 2)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     for pid in pids.read_text().split():
