@@ -76,22 +76,23 @@ def test_whoever_ends_a_recording_gets_a_finished_file(ending: str, tmp_path: Pa
 
 
 def test_ctrl_c_waits_for_what_is_still_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written, write = [], Recorder.write
+    written, write, pressed = [], Recorder.write, threading.Event()
 
     def slowly(recorder: Recorder, sample: Sample) -> None:
+        if len(written) == 20:
+            pressed.wait(60)  # it is not over before Ctrl-C, which would end all tests then
         time.sleep(0.005)
         write(recorder, sample)
         written.append(sample)
 
-    def tell(now: live.Now) -> None:
-        if written and not pressed:
-            pressed.append(now)
-            threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+    def tell(_: live.Now) -> None:
+        if len(written) == 20 and not pressed.is_set():
+            pressed.set()
+            signal.raise_signal(signal.SIGINT)
 
-    pressed: list[live.Now] = []
     monkeypatch.setattr(Recorder, "write", slowly)
-    [file] = live.record(live.Wish(str(film()), tmp_path / "x.mp4", seconds=2), tell)
-    assert pressed
+    [file] = live.record(live.Wish(str(film()), tmp_path / "x.mp4"), tell)
+    assert pressed.is_set()
     assert len(held(file)) == len(written)
     assert not [thread for thread in threading.enumerate() if "record" in thread.name]
 
