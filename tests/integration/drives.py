@@ -66,9 +66,15 @@ class Loop:
         return self.device
 
     def unplug(self) -> None:
+        """What is mounted of it, and who looks at it just now, keep the device until they let go of it."""
         if self.device:
             call("losetup", "--detach", self.device, check=False)
             self.device = ""
+
+    def take_away(self) -> None:
+        """Unplug it, and wait until it is gone; its name may be another drive's at once."""
+        self.unplug()
+        wait(lambda: self.image.name not in call("losetup", "--list", "--noheadings", "--output", "BACK-FILE"))
 
     @property
     def uuid(self) -> str:
@@ -250,6 +256,12 @@ def running(stack: Stack, name: str = "player", **wants: str) -> str:
     return stack.containers()[name][0]
 
 
+def until_ended(container: str, program: str) -> None:
+    """End a program inside the container; when this returns, it has no file open any more."""
+    assert inside(container, f"kill $(pidof {program})")[0] == 0
+    wait(lambda: inside(container, f"pidof {program}")[0] != 0, lambda: f"{program} goes on")
+
+
 def inside(container: str, script: str) -> tuple[int, str]:
     """What a shell inside the container does."""
     done = subprocess.run(
@@ -285,10 +297,8 @@ def holding(path: Path) -> subprocess.Popen[bytes]:
 
 def back(drive: Loop, cable: Cable) -> None:
     """The same drive, as another device: the old one is busy until the kernel has let go of the dead filesystem."""
-    old = drive.device
-    drive.unplug()
+    drive.take_away()
     cable.connect()
-    wait(lambda: old not in call("losetup", "--list", "--noheadings", "--output", "NAME").split())
     drive.plug()
 
 

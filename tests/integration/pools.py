@@ -6,13 +6,14 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 
 from tests.integration import drives
 from tests.integration.conftest import Stack
 from tests.integration.drives import Bench, Loop, call, share
+from tests.waiting import wait
 
 POOL = "/data/drives/pool"
 
@@ -69,12 +70,19 @@ def line(home: Stack) -> list[str]:
 
 def crash(home: Stack) -> None:
     """Kill the mergerfs of this pool."""
-    for process in Path("/proc").iterdir():
-        words = (process / "cmdline").read_bytes().split(b"\0") if process.name.isdecimal() else []
-        if words and words[0].endswith(b"mergerfs") and str(place(home)).encode() in words:
-            os.kill(int(process.name), signal.SIGKILL)
-            return
-    raise AssertionError("no mergerfs runs for this pool")
+    found = [one for one in Path("/proc").iterdir() if one.name.isdecimal() and _serves(one, place(home))]
+    assert found, "no mergerfs runs for this pool"
+    for process in found:
+        os.kill(int(process.name), signal.SIGKILL)
+    wait(lambda: not any(_serves(one, place(home)) for one in found), lambda: "the mergerfs of this pool goes on")
+
+
+def _serves(process: Path, pool: Path) -> bool:
+    """Whether a process is the mergerfs of a pool; one that ends while it is looked at is none."""
+    with suppress(OSError):
+        words = (process / "cmdline").read_bytes().split(b"\0")  # empty from its end on
+        return words[0].endswith(b"mergerfs") and str(pool).encode() in words
+    return False
 
 
 def beneath(home: Stack) -> list[str]:

@@ -40,6 +40,7 @@ class Cameras:
     def __init__(self) -> None:
         self.stalled: set[str] = set()
         self.away: set[str] = set()
+        film()  # or it would be made while the first one waits for it
         cameras = self
 
         class Answer(BaseHTTPRequestHandler):

@@ -96,7 +96,7 @@ def test_a_killed_container_recovers_before_it_is_healthy(contained: Container) 
     assert f"{live['segment']}.part" in contained.files("door")
     again = contained.start()
     again.ready()
-    events = [line["event"] for line in again.said]
+    events = [line.get("event") for line in again.said]
     assert events.index("recover") < events.index("ready")
     kept = contained.folder / "recordings" / "door" / live["segment"]
     assert len(pictures(kept)) > 25

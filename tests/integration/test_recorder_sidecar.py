@@ -119,7 +119,7 @@ def test_after_a_crash_it_recovers_before_it_is_ready(tmp_path: Path, cameras: C
     again.ready()
     assert files(tmp_path, "door") == [live["segment"]]
     assert whole(tmp_path / "recordings" / "door" / live["segment"]) > 25
-    events = [line["event"] for line in again.said]
+    events = [line.get("event") for line in again.said]
     assert events.index("recover") < events.index("ready")
     assert again.ask("GET", "/status")[1]["recovery"]["finished"] == 1
 
@@ -130,10 +130,11 @@ def test_a_camera_that_stalls_holds_no_other_up(tmp_path: Path, cameras: Cameras
     run.until("good", lambda one: one["frames"] > 5)
     run.until("stalls", lambda one: one["frames"] > 5)
     cameras.stalled.add("stalls")
-    seen = run.camera("stalls")["frames"]
     before = run.camera("good")["frames"]
-    run.until("good", lambda one: one["frames"] > before + 30)
-    assert run.camera("stalls")["frames"] <= seen + RATE * 3  # what it had sent ahead
+    run.until("good", lambda one: one["frames"] > before + 20)  # what had been sent is written meanwhile
+    seen = run.camera("stalls")["frames"]
+    run.until("good", lambda one: one["frames"] > before + 50)
+    assert run.camera("stalls")["frames"] <= seen + RATE
     assert run.ask("POST", "/cameras/good/stop")[0] == 200
     assert run.ask("POST", "/cameras/good/start")[0] == 200
     run.until("good", lambda one: one["frames"] > 5)
@@ -211,9 +212,9 @@ def test_the_budget_keeps_the_drive_free_while_it_records(
     kept = run.ask("POST", f"/recordings/door/{first}/protect", {"reason": "the first one"})
     assert kept[0] == 200, kept
     wait(lambda: len(run.events("evict")) > 1, lambda: f"{run.ask('GET', '/status')}\n{run.told()}")
+    gone = {Path(line["file"]).name for line in run.events("evict")}
     here = files(tmp_path, "door")
     assert first in here
-    gone = {Path(line["file"]).name for line in run.events("evict")}
     assert not gone & set(here)
     assert run.ask("GET", "/status")[1]["places"][0]["evicted"] >= 2
 
@@ -264,12 +265,13 @@ def test_nothing_makes_room_before_its_copy_is_verified(
     try:
         wait(lambda: run.events("evict"), lambda: f"{run.ask('GET', '/status')}\n{run.told()}")
         run.until("door", lambda one: one["state"] == "recording")
-        copies = {
-            name.rpartition("/")[2]: b"".join(data for _, data in blob.committed)
-            for name, blob in store.blobs.items()
-            if blob.committed is not None
-        }
         gone = {Path(line["file"]).name for line in run.events("evict")}
+        with store.lock:
+            copies = {
+                name.rpartition("/")[2]: b"".join(data for _, data in blob.committed)
+                for name, blob in store.blobs.items()
+                if blob.committed is not None
+            }
         assert gone
         assert gone <= set(copies)
         assert all(copies[name] == kept[name] for name in gone & set(kept))

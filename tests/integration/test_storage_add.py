@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration import drives
 from tests.integration.conftest import Stack
-from tests.integration.drives import Bench, inside, put, running, share, shared_stack
+from tests.integration.drives import Bench, inside, put, running, share, shared_stack, until_ended
 
 pytestmark = pytest.mark.engine
 
@@ -117,7 +117,7 @@ def test_a_drive_with_an_open_file_is_not_removed(bench: Bench, home: Stack) -> 
     assert f"in container {container[:12]}" in told
     assert "/data/drives/films/new" in told
     assert drives.belongings(home, drive) == before
-    inside(container, "kill $(pidof sleep)")
+    until_ended(container, "sleep")
     home.run("storage", "remove", "films")
     assert inside(container, "cat /data/drives/films/new")[0] != 0
     with_file = home.json("storage", "add", drive.device, "--name", "films")
@@ -154,7 +154,7 @@ def test_two_drives_with_one_uuid_are_both_refused(bench: Bench, home: Stack) ->
     twin = bench.twin(drive)
     for word in (drive.device, twin.device, drive.uuid):
         assert "the same UUID" in home.run("storage", "add", word, code=3).stderr
-    twin.unplug()
+    twin.take_away()
     home.run("storage", "add", drive.device, "--name", "films")
 
 

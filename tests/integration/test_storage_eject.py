@@ -34,7 +34,9 @@ def mounted_elsewhere(device: str) -> Iterator[None]:
     call("mkfs.ext4", "-q", device)
     script = 'mount "$0" /mnt && echo mounted && read -r _; umount /mnt'
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(["unshare", "--mount", "sh", "-c", script, device], **pipes) as process:
+    # A slave, so that what others unmount meanwhile is not kept mounted there.
+    command = ["unshare", "--mount", "--propagation", "slave", "sh", "-c", script, device]
+    with subprocess.Popen(command, **pipes) as process:
         assert process.stdout
         assert process.stdout.readline() == b"mounted\n"
         try:

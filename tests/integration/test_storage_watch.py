@@ -119,9 +119,7 @@ def test_a_drive_that_is_pulled_while_it_is_written_to(bench: Bench, home: Stack
         assert inside(container, "echo lost > /data/drives/films/stray")[0] != 0
         assert list(place.iterdir()) == [], "not a byte on the disk of the machine"
         assert inside(container, "cat /data/drives/music/there && touch /data/drives/music/new") == (0, "music")
-        films.unplug()
-        cable.connect()
-        films.plug()
+        back(films, cable)
         watch.until("returned", "films")
         assert inside(container, "cat /data/drives/films/there && touch /data/drives/films/new") == (0, "films")
         assert ("lost", "music") not in watch.events()

@@ -131,7 +131,9 @@ def test_full_disk_while_rendering(stack: Stack) -> None:
     folder = stack.home / "stack"
     folder.mkdir()
     script = f'mount -t tmpfs -o size=16k none {folder} || exit 99; "$@"; code=$?; ls -A {folder}; exit $code'
-    argv = ["unshare", "-m", "sh", "-c", script, "sh", sys.executable, "-m", "usenet", "--home", str(stack.home)]
+    # A slave, so that what others unmount meanwhile is not kept mounted there.
+    alone = ["unshare", "--mount", "--propagation", "slave", "sh", "-c", script, "sh"]
+    argv = [*alone, sys.executable, "-m", "usenet", "--home", str(stack.home)]
     done = subprocess.run([*argv, "services", "up"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode == 99:
         pytest.skip("a small disk of one's own needs root")
@@ -163,7 +165,7 @@ class Door:
     """A way to the real engine that can be shut."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self._open = path, [True]
+        self.path, self._open, self._lock = path, True, threading.Lock()
         self._server = socket.socket(socket.AF_UNIX)
         self._server.bind(str(path))
         self._server.listen(64)
@@ -175,8 +177,12 @@ class Door:
             while True:
                 near = self._server.accept()[0]
                 far = socket.socket(socket.AF_UNIX)
-                far.connect("/var/run/docker.sock")
-                self._peers += [near, far]
+                with self._lock:  # nobody slips through while it is shut
+                    if not self._open:
+                        near.close()
+                        return
+                    far.connect("/var/run/docker.sock")
+                    self._peers += [near, far]
                 for pair in ((near, far), (far, near)):
                     threading.Thread(target=self._pump, args=pair, daemon=True).start()
 
@@ -188,8 +194,10 @@ class Door:
             sink.shutdown(socket.SHUT_WR)
 
     def shut(self) -> None:
-        self._server.close()
-        self.path.unlink()
-        for peer in self._peers:
-            with suppress(OSError):
-                peer.shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            self._open = False
+            self._server.close()
+            self.path.unlink()
+            for peer in self._peers:
+                with suppress(OSError):
+                    peer.shutdown(socket.SHUT_RDWR)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -35,6 +36,15 @@ class Watch:
 
     def until(self, event: str, drive: str) -> None:
         self.said(lambda: (event, drive) in self.events(), f"{event} {drive}")
+
+    @contextmanager
+    def blind(self) -> Iterator[None]:
+        """It sees nothing meanwhile, and afterwards what has become of it."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def text(self, part: str) -> None:
         self.said(lambda: any(part in one["text"] for one in self.told), part)

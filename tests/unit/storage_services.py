@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ class Bench:
 
     def containers(self, home: Home, project: str) -> dict[str, Container]:
         made = Container(id="1", name="x", project=project, service="", directory="", image="", state="", status="")
-        return {n: replace(made, service=n, state="running" if n in self.running else "exited") for n in self.services}
+        return {n: made._replace(service=n, state="running" if n in self.running else "exited") for n in self.services}
 
     def sync(self, *, dry_run: bool = False) -> sync.Synced:
         return sync.sync(self.home, dry_run=dry_run, say=lambda words: None)

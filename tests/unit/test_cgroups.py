@@ -46,7 +46,9 @@ def first(place: str, cpu: str = "cpuacct") -> dict[str, str]:
     ids=["2-systemd", "2-cgroupfs", "1-cgroupfs", "1-systemd", "1-joined"],
 )
 def test_usage(tree: dict[str, str], expected: Usage, tmp_path: Path) -> None:
-    assert cgroups.usage(ID, str(plant(tree, tmp_path))) == expected
+    root = str(plant(tree, tmp_path))
+    assert cgroups.usage(ID, root) == expected
+    assert cgroups.processor(ID, root) == expected.cpu
 
 
 @pytest.mark.parametrize(

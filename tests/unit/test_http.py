@@ -8,7 +8,6 @@ import socket
 import ssl
 import subprocess
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,9 +60,9 @@ def test_what_came_before_it_was_read_is_not_too_late() -> None:
     with peers.listening(peers.ok(b"1")) as port, peers.listening(peers.silent) as mute:
         answered, other = (http.send(http.tcp("127.0.0.1", p), "/") for p in (port, mute))
         select.select([answered.peer], [], [], 30)
-        assert replace(answered, deadline=past).answer().json() == 1
+        assert answered._replace(deadline=past).answer().json() == 1
         with pytest.raises(NoAnswer, match="no answer in time"):
-            replace(other, deadline=past).answer()
+            other._replace(deadline=past).answer()
 
 
 @pytest.mark.parametrize("whole", [True, False])

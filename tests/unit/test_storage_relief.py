@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -66,7 +65,7 @@ class Stack:
     def containers(self, *_: object) -> dict[str, Container]:
         made = Container(id="", name="", project="", service="", directory="", image="", state="", status="")
         return {
-            name: replace(made, id=name, service=name, state="running" if name in self.running else "exited")
+            name: made._replace(id=name, service=name, state="running" if name in self.running else "exited")
             for name in SERVICES
             if name not in self.gone
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from usenet.adapters import engine
 from usenet.adapters.engine import Container
@@ -25,9 +26,12 @@ def choose(home: Home, rendered: Rendered, names: Sequence[str], group: str = ""
     return meant.services(names, group, groups, known)
 
 
-def containers(home: Home, project: str) -> dict[str, Container]:
-    """Service → its container, running or not."""
-    return {c.service: c for c in engine.containers(project) if made_here(c, home)}
+def containers(home: Home, project: str, listing: engine.Listing | None = None) -> dict[str, Container]:
+    """Service → its container, running or not; read from a `listing` that was asked for before, or asked for now."""
+    here = os.path.realpath(home.stack)
+    ours = cache(lambda directory: os.path.realpath(directory) == here)
+    listed = listing or engine.Listing(project)
+    return {c.service: c for c in listed.containers() if ours(c.directory)}
 
 
 def require_alone(home: Home, project: str) -> None:

@@ -42,13 +42,15 @@ class Status:
 def look(home: Home, names: Sequence[str] = (), group: str = "") -> tuple[Status, ...]:
     """What each service does now: the engine's list, our own probes and the cgroup files, in one look."""
     rendered = stack.load(home)
+    listing = engine.Listing(rendered.project)
     chosen = ours.choose(home, rendered, names, group)
-    containers = ours.containers(home, rendered.project)
+    containers = ours.containers(home, rendered.project, listing)
     found = {name: containers[name] for name in chosen if name in containers}
     running = {name: container for name, container in found.items() if container.state == "running"}
-    before, began = {name: cgroups.usage(c.id) for name, c in running.items()}, time.monotonic()
+    inspecting = engine.Inspecting(c.id for c in found.values())
+    before, began = {name: cgroups.processor(c.id) for name, c in running.items()}, time.monotonic()
     asked = probes.Asked({n: at(rendered.services[n].probe, c.addresses) for n, c in running.items()}, timeout=3)
-    inspected, answers = engine.inspect_all(c.id for c in found.values()), asked.answers()
+    answers, inspected = asked.answers(), inspecting.found()
     time.sleep(max(0.0, WINDOW - (time.monotonic() - began)))
     after, elapsed = {name: cgroups.usage(c.id) for name, c in running.items()}, time.monotonic() - began
     result = []
@@ -57,8 +59,8 @@ def look(home: Home, names: Sequence[str] = (), group: str = "") -> tuple[Status
         if name in found and found[name].id in inspected:
             base = _running(base, rendered.services[name], inspected[found[name].id], answers.get(name))
         old, new = before.get(name), after.get(name)
-        if old and new:
-            base = replace(base, memory=new.memory, cpu=round((new.cpu - old.cpu) / elapsed, 3))
+        if old is not None and new:
+            base = replace(base, memory=new.memory, cpu=round((new.cpu - old) / elapsed, 3))
         result.append(_with_drift(base, rendered.services[name]))
     return tuple(result)
 

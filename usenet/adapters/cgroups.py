@@ -18,18 +18,40 @@ class Usage:
 
 def usage(container: str, root: str = ROOT) -> Usage | None:
     """What one container uses now; None where its cgroup is not found (stopped, or a layout unknown to us)."""
-    unified = (f"{root}/system.slice/docker-{container}.scope", f"{root}/docker/{container}")
-    for place in unified:
+    for place in _unified(container, root):
         if (current := _number(f"{place}/memory.current")) is not None:
-            cache = _field(f"{place}/memory.stat", "inactive_file")
-            return Usage(max(current - cache, 0), _field(f"{place}/cpu.stat", "usage_usec") / 1e6)
-    for place in (f"docker/{container}", f"system.slice/docker-{container}.scope"):
+            cache = _field(_read(f"{place}/memory.stat"), "inactive_file")
+            return Usage(max(current - cache, 0), _field(_read(f"{place}/cpu.stat"), "usage_usec") / 1e6)
+    for place in _first_version(container):
         current = _number(f"{root}/memory/{place}/memory.usage_in_bytes")
-        time = _first(f"{root}/cpuacct/{place}/cpuacct.usage", f"{root}/cpu,cpuacct/{place}/cpuacct.usage")
+        time = _cpuacct(place, root)
         if current is not None and time is not None:
-            cache = _field(f"{root}/memory/{place}/memory.stat", "total_inactive_file")
+            cache = _field(_read(f"{root}/memory/{place}/memory.stat"), "total_inactive_file")
             return Usage(max(current - cache, 0), time / 1e9)
     return None
+
+
+def processor(container: str, root: str = ROOT) -> float | None:
+    """`usage` without the memory: seconds of processor time, or None."""
+    for place in _unified(container, root):
+        if stat := _read(f"{place}/cpu.stat"):
+            return _field(stat, "usage_usec") / 1e6
+    for place in _first_version(container):
+        if (time := _cpuacct(place, root)) is not None:
+            return time / 1e9
+    return None
+
+
+def _unified(container: str, root: str) -> tuple[str, ...]:
+    return f"{root}/system.slice/docker-{container}.scope", f"{root}/docker/{container}"
+
+
+def _first_version(container: str) -> tuple[str, ...]:
+    return f"docker/{container}", f"system.slice/docker-{container}.scope"
+
+
+def _cpuacct(place: str, root: str) -> int | None:
+    return _first(f"{root}/cpuacct/{place}/cpuacct.usage", f"{root}/cpu,cpuacct/{place}/cpuacct.usage")
 
 
 def _first(*paths: str) -> int | None:
@@ -41,12 +63,10 @@ def _number(path: str) -> int | None:
     return int(text) if text.strip().isdecimal() else None
 
 
-def _field(path: str, name: str) -> int:
-    for line in _read(path).splitlines():
-        key, _, value = line.partition(" ")
-        if key == name and value.isdecimal():
-            return int(value)
-    return 0
+def _field(text: str, name: str) -> int:
+    _, found, rest = f"\n{text}".partition(f"\n{name} ")
+    value = rest.partition("\n")[0]
+    return int(value) if found and value.isdecimal() else 0
 
 
 def _read(path: str) -> str:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from usenet.adapters import door, http
+from usenet.adapters import door, http, pipelined
 from usenet.domain.errors import SystemFailure
 
 if TYPE_CHECKING:
@@ -19,8 +17,7 @@ SERVICE = "com.docker.compose.service"
 PROJECT = "com.docker.compose.project"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Container:
+class Container(NamedTuple):
     """One container as the engine lists it.
 
     `project`, `service`, `directory` and `hash` (of its configuration) are Compose's, empty for others; `status` is
@@ -135,9 +132,20 @@ def _compose_version(ask: Callable[[], str], told: list[str | SystemFailure]) ->
 
 def containers(project: str = "") -> tuple[Container, ...]:
     """All containers, running or not, in one call; only those of a Compose project where one is named."""
-    filters = {"label": [f"{PROJECT}={project}"]} if project else {}
-    found = request(f"/containers/json?all=1&filters={quote(json.dumps(filters))}")
-    return tuple(sorted((_container(c) for c in found), key=lambda c: (c.service, c.name)))
+    return Listing(project).containers()
+
+
+class Listing:
+    """`containers`, asked when this is made: there is time for something else until the engine has answered."""
+
+    def __init__(self, project: str = "") -> None:
+        filters = {"label": [f"{PROJECT}={project}"]} if project else {}
+        self._asked = _send(f"/containers/json?all=1&filters={quote(json.dumps(filters))}")
+
+    def containers(self) -> tuple[Container, ...]:
+        """Sorted by service and name. SystemFailure where the engine does not answer."""
+        found = _read(self._asked)
+        return tuple(sorted((_container(c) for c in found), key=lambda c: (c.service, c.name)))
 
 
 def _container(raw: Mapping[str, Any]) -> Container:
@@ -168,16 +176,51 @@ def inspect(container: str) -> Mapping[str, Any]:
     return found
 
 
+class Inspecting:
+    """`inspect` of each that is still there; asked when this is made, read in `found`."""
+
+    def __init__(self, containers: Iterable[str]) -> None:
+        self._left = list(containers)
+        self._found: dict[str, Mapping[str, Any]] = {}
+        self._asked = self._ask()
+
+    def _ask(self) -> pipelined.Questions | None:
+        paths = [f"/containers/{container}/json" for container in self._left[: pipelined.MOST]]
+        with suppress(http.NoAnswer):
+            return pipelined.Questions(_connect(), paths, host="docker", timeout=10) if paths else None
+        return None
+
+    def found(self) -> dict[str, Mapping[str, Any]]:
+        """Without those that were removed meanwhile, and those of which the engine says nothing in time."""
+        try:
+            while self._asked:
+                for answer in self._asked.answers():
+                    self._keep(self._left.pop(0), answer)
+                self._asked = self._ask()
+        except http.NoAnswer:
+            pass
+        self._each()
+        return self._found
+
+    def _each(self) -> None:
+        """Those that are left, on connections of their own: one that the engine is stuck with holds no other."""
+        sent = {}
+        for container in self._left:
+            with suppress(SystemFailure):
+                sent[container] = _send(f"/containers/{container}/json")
+        for container, question in sent.items():
+            with suppress(http.NoAnswer):
+                self._keep(container, question.answer())
+
+    def _keep(self, container: str, answer: http.Answer) -> None:
+        with suppress(ValueError):  # an engine that dies while it speaks
+            if answer.status < 400:
+                self._found[container] = answer.json()
+
+
 def inspect_all(containers: Iterable[str]) -> dict[str, Mapping[str, Any]]:
-    """`inspect` of each that is still there, all asked before the first answer is read."""
-    sent, found = {}, {}
-    for container in containers:
-        with suppress(SystemFailure):
-            sent[container] = _send(f"/containers/{container}/json")
-    for container, question in sent.items():
-        with suppress(SystemFailure):  # removed meanwhile
-            found[container] = _read(question)
-    return found
+    """`inspect` of each that is still there."""
+    return Inspecting(containers).found()
 
 
 def ping() -> None:
@@ -192,6 +235,8 @@ def start(container: str) -> None:
 
 def age(seen: Mapping[str, Any]) -> float:
     """Seconds since the last start of a container that was inspected."""
+    from datetime import UTC, datetime
+
     started = datetime.fromisoformat(seen["State"]["StartedAt"][:19] + "+00:00")
     return max((datetime.now(UTC) - started).total_seconds(), 0.0)
 

@@ -6,8 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 Connect = Callable[[float], socket.socket]
 LIMIT = 64 * 2**20
@@ -17,8 +16,7 @@ class NoAnswer(Exception):
     """Refused, unreachable, too late, or not HTTP; the text says which."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A status and a body; the body is empty when only the status was asked for."""
 
     status: int
@@ -90,12 +88,11 @@ def send(connect: Connect, path: str, *, host: str = "localhost", timeout: float
             peer.close()
             raise
     except (OSError, ValueError) as failure:
-        raise NoAnswer(_reason(failure)) from failure
+        raise NoAnswer(reason(failure)) from failure
     return Question(peer, timeout, deadline)
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What was sent and not answered yet."""
 
     peer: socket.socket
@@ -108,7 +105,7 @@ class Question:
             with self.peer as peer:
                 return _answer(peer, self, whole=whole)
         except (OSError, ValueError) as failure:
-            raise NoAnswer(_reason(failure)) from failure
+            raise NoAnswer(reason(failure)) from failure
 
 
 def _answer(peer: socket.socket, asked: Question, *, whole: bool) -> Answer:
@@ -128,7 +125,8 @@ def _answer(peer: socket.socket, asked: Question, *, whole: bool) -> Answer:
     return Answer(int(words[1]), body if whole else b"")
 
 
-def _reason(failure: Exception) -> str:
+def reason(failure: Exception) -> str:
+    """A failure to get an answer, in a few words."""
     if isinstance(failure, TimeoutError):
         return "no answer in time"
     if isinstance(failure, ConnectionRefusedError):

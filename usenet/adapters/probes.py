@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from usenet.adapters import http
 from usenet.domain.reach import Probe
+
+if TYPE_CHECKING:
+    from threading import Thread
 
 
 def ask(probe: Probe, timeout: float = 5) -> str:
@@ -65,13 +68,16 @@ class Asked:
         self._answers: dict[str, str] = {}
         self._sent: dict[str, tuple[Probe, http.Question]] = {}
         slow = {name: probe for name, probe in probes.items() if not _at_once(probe)}
-        self._threads = [
-            threading.Thread(target=self._ask, args=(name, probe, timeout), daemon=True) for name, probe in slow.items()
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._threads = [self._begun(name, probe, timeout) for name, probe in slow.items()]
         for name in probes.keys() - slow.keys():
             self._send(name, probes[name], timeout)
+
+    def _begun(self, name: str, probe: Probe, timeout: float) -> Thread:
+        from threading import Thread  # most services are asked without one
+
+        thread = Thread(target=self._ask, args=(name, probe, timeout), daemon=True)
+        thread.start()
+        return thread
 
     def _ask(self, name: str, probe: Probe, timeout: float) -> None:
         self._answers[name] = ask(probe, timeout)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from usenet.adapters.home import Home
 from usenet.domain.errors import ConfigError
@@ -16,8 +15,7 @@ from usenet.domain.reach import Probe, Publication
 PLAN = "plan.json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenderedService:
+class RenderedService(NamedTuple):
     """What the verbs need to know of a service that was planned.
 
     `nodes`: devices of a service that was given a card; `groups`: the numbers that open them; `driver`: the card's.
@@ -34,8 +32,7 @@ class RenderedService:
     driver: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(NamedTuple):
     """The stack as it was last written; `files` are the paths below stack/."""
 
     project: str

@@ -68,7 +68,7 @@ class Processes:
     def kill(self) -> None:
         self.send(signal.SIGKILL)
         for process in self._running:
-            process.wait(10)
+            process.wait(60)
         self._running.clear()
 
     def said(self) -> str:

@@ -38,7 +38,7 @@ EXACT = {GStreamer.name: 0.01, MediaMTX.name: 0.25}
 @functools.cache
 def film(name: str, seconds: int = 40, size: str = "320x180") -> Path:
     ending, _, words = SHAPES[name]
-    path = shelf() / f"{name}-{size}.{ending}"
+    path = shelf() / f"{name}-{size}-{seconds}.{ending}"
     pictures, noise = f"testsrc2=s={size}:r=25", "anoisesrc=r=48000:a=0.1:seed=7"
     ffmpeg("-f", "lavfi", "-i", pictures, "-f", "lavfi", "-i", noise, "-t", str(seconds), *words, str(path))
     return path

@@ -21,7 +21,7 @@ from .takes import Camera, Take
 from .witness import Log, Told, Witness, read
 
 BY_HAND = Flush("time", 100, 3_600_000)
-"""A chunk is three pictures; nobody syncs but the end of a segment."""
+"""A chunk is three pictures; nobody syncs but the end of a segment, at a full hour neither."""
 
 
 class Inline(Executor):
@@ -53,7 +53,7 @@ class Desk:
         self.folder.mkdir(exist_ok=True)
         self.log = self.log if self.log.name else self.folder.parent / f"{self.folder.name}.log"
         log = Log(str(self.log))
-        self.coordinator = Coordinator()
+        self.coordinator = Coordinator(steady=lambda: 0.0) if self.flush is BY_HAND else Coordinator()
         self.recorder = Recorder(
             self.folder,
             media.tracks(sound=False),

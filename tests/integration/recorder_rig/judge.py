@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,14 +92,14 @@ class _Camera:
 
     def lost(self) -> Iterator[str]:
         """What was handed in and is nowhere must be within what the policy allows."""
-        name, most = self.camera.name, 0.0
+        name, most, oldest = self.camera.name, 0.0, self.moment
         for track in media.TICKS:
             kept = self.verdict.kept.get((name, track), set())
             handed = self.told.handed.get((name, track), [])
             lost = [when for number, when in enumerate(handed) if when < self.moment and number not in kept]
-            age = (self.moment - min(lost, default=self.moment)) / 1e9
-            most = max(most, age if self.power else len(lost) / media.RATE[track])
-        allowed = _allowed(self.camera, self.told, self.moment) if self.power else _chunk(self.camera)
+            oldest = min([oldest, *lost])
+            most = max(most, (self.moment - oldest) / 1e9 if self.power else len(lost) / media.RATE[track])
+        allowed = _allowed(self.camera, self.told, oldest, self.moment) if self.power else _chunk(self.camera)
         self.verdict.losses[name], self.verdict.allowed[name] = most, allowed
         self.verdict.policies[name] = "{cut}, chunk {chunk_ms} ms, sync {sync_ms} ms".format(**self.camera.flush)
         if most > allowed:
@@ -150,12 +150,24 @@ def _chunk(camera: Camera) -> float:
     return camera.flush["chunk_ms"] / 1000 + 1 / media.RATE[media.VIDEO]
 
 
-def _allowed(camera: Camera, told: Told, moment: int) -> float:
-    """One sync interval and one chunk. What the machine itself was late with comes on top: calls, standing still."""
-    stalls = [length for at, length in told.stalls if at < moment]
+def _allowed(camera: Camera, told: Told, oldest: int, moment: int) -> float:
+    """One sync interval and one chunk. What the machine itself took since the oldest loss comes on top.
+
+    That is: calls of this camera, however many and slow, nobody scheduled, and standing still at the end.
+    """
     calls = [call for call in told.calls.values() if call.begun < moment]
-    slow = max((min(call.ended, moment) - call.begun for call in calls), default=0)
     seen = [when for handed in told.handed.values() for when in handed if when < moment]
     seen += [call.ended if call.ended < moment else call.begun for call in calls]
-    late = max([0, *stalls, moment - max(seen, default=moment)])
-    return camera.flush["sync_ms"] / 1000 * told.stretch + _chunk(camera) + (late + 2 * slow) / 1e9
+    spans = [(call.begun, call.ended) for call in calls if call.path.startswith(camera.directory)]
+    spans += [*told.stalls, (max(seen, default=moment), moment)]
+    return camera.flush["sync_ms"] / 1000 * told.stretch + _chunk(camera) + _covered(spans, oldest, moment) / 1e9
+
+
+def _covered(spans: Iterable[tuple[int, int]], begun: int, ended: int) -> int:
+    """How much of this time lies in one of the spans."""
+    covered, upto = 0, begun
+    for first, last in sorted(spans):
+        more = min(last, ended) - max(first, upto)
+        if more > 0:
+            covered, upto = covered + more, min(last, ended)
+    return covered

@@ -94,9 +94,10 @@ def _watch(log: Log, coordinator: Coordinator) -> None:
     while True:
         begun = time.monotonic_ns()
         time.sleep(0.01)
-        late = time.monotonic_ns() - begun - 10_000_000
-        if late > 10_000_000 or coordinator.stretch > 1:
-            log.put("l", begun, late, coordinator.stretch)
+        ended = time.monotonic_ns()
+        late = ended - begun > 20_000_000
+        if late or coordinator.stretch > 1:
+            log.put("l", begun if late else ended, ended, coordinator.stretch)
 
 
 def _camera(take: Take, camera: Camera, log: Log, coordinator: Coordinator) -> None:
@@ -188,9 +189,12 @@ class Studio:
         return int(self._ask(take.order()))
 
     def moment(self, take: Take, seconds: float) -> None:
-        """Wait so long, or until right before the call that the take aims at."""
+        """Wait so long from the first sample on, or until right before the call that the take aims at, if it comes."""
         bell = os.open(f"{take.log}.bell", os.O_RDONLY | os.O_NONBLOCK)
         try:
+            until = time.monotonic() + 30
+            while take.aim < 0 and "\nh\t" not in Path(take.log).read_text() and time.monotonic() < until:
+                time.sleep(0.002)
             select.select([bell], [], [], seconds)
         finally:
             os.close(bell)

@@ -96,7 +96,7 @@ class Told:
     calls: dict[int, Call] = field(default_factory=dict)
     handed: dict[tuple[str, int], list[int]] = field(default_factory=lambda: defaultdict(list))  # when, by number
     finished: dict[str, int] = field(default_factory=dict)
-    stalls: list[tuple[int, int]] = field(default_factory=list)  # when, for how long nobody was scheduled
+    stalls: list[tuple[int, int]] = field(default_factory=list)  # from when to when nobody was scheduled
     stretch: int = 1
     errors: list[str] = field(default_factory=list)
 
@@ -160,8 +160,8 @@ def _handed(told: Told, camera: str, track: str, number: str, at: str) -> None:
     when[int(number)] = int(at)
 
 
-def _stall(told: Told, at: str, length: str, stretch: str) -> None:
-    told.stalls.append((int(at), int(length)))
+def _stall(told: Told, begun: str, ended: str, stretch: str) -> None:
+    told.stalls.append((int(begun), int(ended)))
     told.stretch = max(told.stretch, int(stretch))
 
 

@@ -1,0 +1,75 @@
+"""Many questions to one server on one connection, all sent before the first answer is read (RFC 9112, 9.3.2).
+
+A connection for each costs more than the answer where thirty are asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+from usenet.adapters import http
+from usenet.adapters.http import Answer, NoAnswer
+
+MOST = 64  # so that neither side waits for the other with its buffers full
+
+
+class Questions:
+    """GET of each of `paths`, sent when this is made; no more than MOST. Raises NoAnswer as `http.send` does."""
+
+    def __init__(self, connect: http.Connect, paths: Sequence[str], *, host: str, timeout: float) -> None:
+        if len(paths) > MOST:
+            raise ValueError(f"{len(paths)} questions at once")
+        head = f"HTTP/1.1\r\nHost: {host}\r\nUser-Agent: usenet\r\n"
+        self._count = len(paths)
+        try:
+            self._peer = connect(timeout)
+            try:
+                self._peer.sendall("".join(f"GET {path} {head}\r\n" for path in paths).encode())
+            except BaseException:
+                self._peer.close()
+                raise
+        except (OSError, ValueError) as failure:
+            raise NoAnswer(http.reason(failure)) from failure
+
+    def answers(self) -> Iterator[Answer]:
+        """In the order of the paths. Raises NoAnswer where one does not come; those behind it are lost with it."""
+        with self._peer, self._peer.makefile("rb") as stream:
+            for _ in range(self._count):
+                try:
+                    answer = _read(stream)
+                except (OSError, ValueError) as failure:
+                    raise NoAnswer(http.reason(failure)) from failure
+                yield answer
+
+
+def _read(stream: BinaryIO) -> Answer:
+    words = stream.readline(http.LIMIT).split(None, 2)
+    if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
+        raise ValueError("what came back is not HTTP" if words else "the connection was closed without an answer")
+    length, chunked = -1, False
+    while (line := stream.readline(http.LIMIT).strip()) != b"":
+        name, _, value = line.lower().partition(b":")
+        if name == b"content-length":
+            length = int(value)
+        chunked = chunked or (name == b"transfer-encoding" and value.strip() == b"chunked")
+    if chunked:
+        return Answer(int(words[1]), b"".join(_chunks(stream)))
+    return Answer(int(words[1]), stream.read(http.LIMIT) if length < 0 else _exactly(stream, length))
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    while size := int(stream.readline(1024).split(b";")[0], 16):
+        yield _exactly(stream, size)
+        stream.readline(1024)
+    while stream.readline(http.LIMIT).strip():  # trailers
+        pass
+
+
+def _exactly(stream: BinaryIO, size: int) -> bytes:
+    if size > http.LIMIT:
+        raise ValueError("what came back is not HTTP")
+    data = stream.read(size)
+    if len(data) < size:
+        raise ValueError("the connection was closed in the middle of an answer")
+    return data
