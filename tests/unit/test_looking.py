@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from usenet.actions import hardware, plan
+from tests.saved import program
+from usenet.actions import early, hardware, plan
 from usenet.adapters import engine, shell, sockets
 from usenet.adapters.home import Home
 
 
 def test_it_begins_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = threading.Event()
-    monkeypatch.setattr(engine, "facts", asked.set)
+    monkeypatch.setattr(engine, "facts", lambda _: asked.set())
     looking = hardware.Looking()
     assert asked.wait(10)
     assert looking.host().memory.total > 0
+
+
+def test_compose_is_asked_before_all_else_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shell, "_observers", [])
+    program(tmp_path / "bin", "docker", "echo v9.8.7")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    programs: list[str] = []
+    shell.watch(lambda words: programs.append(" ".join(words)))
+    compose = early.Compose()
+    assert programs == ["docker compose version --short"]
+    hardware.look(None, compose)
+    assert programs.count("docker compose version --short") == 1
+    assert early.Compose().version() == "9.8.7"
+
+
+@pytest.mark.parametrize("file", ["no program", "#!/nonexistent\n"])
+def test_a_docker_that_can_not_be_run_is_told_and_no_bug(file: str, tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "docker").write_text(file)
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(engine, "request", lambda *_: {"Version": "1", "ApiVersion": "1"})
+    host = hardware.look(None, early.Compose())
+    assert host.engine is None
+    assert [one.what for one in host.unseen if one.what == "engine"] == ["engine"]
 
 
 def test_a_plan_for_a_look_that_has_begun_asks_no_program_again(

@@ -45,7 +45,7 @@ def told(run: Any, words: list[str]) -> object:
     clean()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(status_view, "show", lambda names, group: seen.append((list(names), group, asdict(FLAGS))))
-        patch.setattr(hardware_view, "show", lambda saved: seen.append((saved, asdict(FLAGS))))
+        patch.setattr(hardware_view, "show", lambda saved, compose=None: seen.append((saved, asdict(FLAGS))))
         try:
             run(words)
         except Exception:  # words that Typer refuses, in whatever way

@@ -10,12 +10,29 @@ from usenet.adapters import shell
 from usenet.domain.errors import SystemFailure
 
 
+class Asked:
+    """Compose's version, asked when this is made: it takes longer than any other question to the engine."""
+
+    def __init__(self) -> None:
+        self._begun: shell.Begun | None = None
+        self._failure: OSError | None = None
+        try:
+            if shell.found("docker"):
+                self._begun = shell.Begun(["docker", "compose", "version", "--short"])
+        except OSError as failure:
+            self._failure = failure
+
+    def version(self) -> str:
+        """Empty where the plugin is missing. SystemFailure where it does not answer in time, OSError as it began."""
+        if self._failure:
+            raise self._failure
+        done = self._begun.done() if self._begun else None
+        return done.out.strip().lstrip("v") if done and done.ok else ""
+
+
 def version() -> str:
-    """Compose's version, or empty where the plugin is missing."""
-    if not shell.found("docker"):
-        return ""
-    done = shell.run(["docker", "compose", "version", "--short"])
-    return done.out.strip().lstrip("v") if done.ok else ""
+    """As `Asked` tells it."""
+    return Asked().version()
 
 
 def command(home: Path, project: str, *arguments: str, file: str = "") -> list[str]:

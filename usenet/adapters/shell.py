@@ -59,23 +59,41 @@ def run(
 
     Raises SystemFailure when the program is missing or doesn't end in `timeout` seconds (it is then killed).
     """
-    process = subprocess.Popen(
-        _located(arguments),
-        stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=cwd,
-        env=_environment(environment),
-        text=True,
-        errors="replace",
-    )
-    try:
-        out, err = process.communicate(text, timeout=timeout)
-    except subprocess.TimeoutExpired as late:
-        raise SystemFailure(f"{arguments[0]} did not end within {timeout:g} s") from late
-    finally:
-        _end(process)
-    return Done(process.returncode, out, err)
+    return Begun(arguments, cwd=cwd, environment=environment, text=text).done(timeout)
+
+
+class Begun:
+    """A program that runs while something else is done. Raises SystemFailure when it is missing."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        text: str | None = None,
+    ) -> None:
+        self._name, self._text = arguments[0], text
+        self._process = subprocess.Popen(
+            _located(arguments),
+            stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd,
+            env=_environment(environment),
+            text=True,
+            errors="replace",
+        )
+
+    def done(self, timeout: float = 10) -> Done:
+        """Its end, as `run` tells it; SystemFailure when it doesn't come within `timeout` seconds from now."""
+        try:
+            out, err = self._process.communicate(self._text, timeout=timeout)
+        except subprocess.TimeoutExpired as late:
+            raise SystemFailure(f"{self._name} did not end within {timeout:g} s") from late
+        finally:
+            _end(self._process)
+        return Done(self._process.returncode, out, err)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from usenet.domain.errors import SystemFailure
 from usenet.domain.host import Unseen
 
 PATIENCE = 10.0  # a drive that slept spins up first
+AT_ONCE = 8
 UNREADABLE = "even root can't read it here; nothing is wrong with the others"
 
 
@@ -26,10 +28,19 @@ class Signature:
 
 def look(paths: Sequence[str], patience: float = PATIENCE) -> tuple[dict[str, Signature], tuple[Unseen, ...]]:
     """The signature on each device by its path, and the devices that could not be read."""
-    from concurrent.futures import ThreadPoolExecutor  # 5 ms, while other questions are on their way
+    answers: dict[str, Signature | SystemFailure] = {}
+    left = iter(paths)
 
-    with ThreadPoolExecutor(8) as pool:
-        answers = dict(zip(paths, pool.map(lambda path: _asked(path, patience), paths), strict=True))
+    def ask() -> None:
+        for path in left:
+            answers[path] = _asked(path, patience)
+
+    threads = [threading.Thread(target=ask) for _ in paths[:AT_ONCE]]  # importing an executor takes longer than blkid
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    answers = {path: answers[path] for path in paths}
     found = {path: answer for path, answer in answers.items() if isinstance(answer, Signature)}
     return found, tuple(_together({path: one for path, one in answers.items() if isinstance(one, SystemFailure)}))
 
@@ -66,6 +77,8 @@ def _asked(path: str, patience: float) -> Signature | SystemFailure:
         return probe(path, patience)
     except SystemFailure as failure:
         return failure
+    except OSError as failure:  # no process or descriptor left
+        return SystemFailure(str(failure), where=path)
 
 
 def _together(failures: dict[str, SystemFailure]) -> Iterator[Unseen]:

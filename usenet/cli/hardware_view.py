@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from usenet.actions import hardware
+from usenet.actions import early, hardware
 from usenet.cli import console
 from usenet.domain.host import Drive, Filesystem, Gpu, Host, Partition
 
 
-def show(saved: Path | None) -> None:
-    """Print what this machine has, or the one in a file."""
-    found = hardware.look(saved)
+def show(saved: Path | None, compose: early.Compose | None = None) -> None:
+    """Print what this machine has, or the one in a file. `compose`: where that was asked early."""
+    found = hardware.look(saved, compose)
     console.show(found, lambda: _print(found))
 
 

@@ -60,11 +60,18 @@ def _show(read: Words) -> None:
 
         status_view.show(read.plain[2:], read.options.get("group", ""))
     else:
-        from pathlib import Path
+        _list(read.options.get("host", ""))
 
-        from usenet.cli import hardware_view
 
-        hardware_view.show(Path(read.options["host"]) if "host" in read.options else None)
+def _list(saved: str) -> None:
+    from usenet.actions import early
+
+    compose = None if saved else early.Compose()
+    from pathlib import Path
+
+    from usenet.cli import hardware_view
+
+    hardware_view.show(Path(saved) if saved else None, compose)
 
 
 def understand(words: Sequence[str]) -> Words | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from usenet.adapters import drives, engine, gpus, hosts, machine, mounts
+from usenet.adapters.compose import Asked
 from usenet.domain.errors import SystemFailure
 from usenet.domain.host import Cpu, Drive, Engine, Filesystem, Gpu, Host, Memory, Unseen
 
@@ -19,12 +20,12 @@ Cards = tuple[tuple[Gpu, ...], tuple[Unseen, ...]]
 PATIENCE = 20.0
 
 
-def look(saved: Path | None = None) -> Host:
+def look(saved: Path | None = None, compose: Asked | None = None) -> Host:
     """This machine now, or the one in a file. ConfigError when that is no saved host.
 
     Looking at this machine never fails: what could not be seen is in `unseen`, with the reason and a cure.
     """
-    return hosts.load(saved) if saved else Looking().host()
+    return hosts.load(saved) if saved else Looking(compose).host()
 
 
 def drives_alone(patience: float) -> Host:
@@ -53,8 +54,9 @@ class Looking:
     after it.
     """
 
-    def __init__(self) -> None:
-        self._running = _Question[Engine | None]("engine", engine.facts, None)  # takes the longest
+    def __init__(self, compose: Asked | None = None) -> None:
+        """`compose`: where that was asked earlier still, as it takes the longest."""
+        self._running = _Question[Engine | None]("engine", lambda: engine.facts(compose), None)
         self._storage = _Question[Storage]("drives", _storage, ((), (), (), ()))
         self._cards = _Question[Cards]("GPUs", gpus.look, ((), ()))
         self._cpu = _Question("processor", machine.cpu, Cpu(model="", cores=1, threads=1, architecture=""))
