@@ -91,6 +91,24 @@ def test_a_duration_is_kept(tmp_path: Path, cameras: Cameras, started: list[Proc
     assert whole(tmp_path / "recordings" / "door" / name) > 0
 
 
+def test_what_was_asked_for_goes_on_after_a_kill(tmp_path: Path, cameras: Cameras, started: list[Process]) -> None:
+    addresses = {name: of(cameras, name) for name in ("door", "gate")}
+    run = begin(tmp_path, addresses)
+    started.append(run)
+    run.ready()
+    run.ask("POST", "/cameras/door/start", {"duration": 3600})
+    until = run.until("door", lambda one: one["frames"] > 5)["until"]
+    run.signal(signal.SIGKILL)
+    run.gone()
+    again = begin(tmp_path, addresses)
+    started.append(again)
+    again.ready()
+    assert again.until("door", lambda one: one["frames"] > 5)["until"] == until
+    assert again.camera("gate")["state"] == "idle"
+    (first, *_) = files(tmp_path, "door")
+    assert whole(tmp_path / "recordings" / "door" / first) > 0
+
+
 def test_sigterm_finishes_every_camera(tmp_path: Path, cameras: Cameras, started: list[Process]) -> None:
     names = ("a", "b", "c")
     run = begin(tmp_path, {name: of(cameras, name, enabled=True) for name in names})

@@ -23,20 +23,22 @@ FLUSHES = {
     "default": PRESETS["default"],
 }
 ROTATE = (0.2, 0.2, 0.6, 60.0)
+PACES = (1.0, 4.0)
 WAYS = (("ext4", "shutdown"), ("xfs", "shutdown"), ("ext4", "cache"), ("xfs", "cache"), ("btrfs", "cache"))
 
 
 def take(rng: random.Random, home: Path, log: Path, *, broken: str = "") -> Take:
-    """Three cameras on the drive at `home`, each with another policy."""
+    """Three cameras on the drive at `home`, each with another policy; some run faster than time, and end more files."""
     cameras = []
     for name, policy in zip("abc", rng.sample(sorted(FLUSHES), 3), strict=True):
         directory = home / name
         directory.mkdir(exist_ok=True)
-        rotate, sound = rng.choice(ROTATE), rng.random() < 0.5
-        cameras.append(Camera(name, str(directory), asdict(FLUSHES[policy]), rotate, sound))
+        rotate, sound, pace = rng.choice(ROTATE), rng.random() < 0.5, rng.choice(PACES)
+        cameras.append(Camera(name, str(directory), asdict(FLUSHES[policy]), rotate, sound, pace))
     log.unlink(missing_ok=True)
     aim = rng.choice((-1, rng.randint(0, 60), rng.randint(60, 300)))
-    return Take(str(rng.random()), str(log), tuple(cameras), broken, aim, tail=rng.random() < 0.3)
+    ends, tail = rng.random() < 0.4, rng.random() < 0.3
+    return Take(str(rng.random()), str(log), tuple(cameras), broken, aim, ends, tail)
 
 
 def cuts(disk: Disk, studio: Studio, number: int, seed: str, *, broken: str = "") -> Tally:

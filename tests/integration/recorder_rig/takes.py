@@ -55,8 +55,8 @@ class Camera:
 class Take:
     """Some cameras on one drive. `log` lies on another one. `broken` names a defect that the rig must find.
 
-    Before the call with the number `aim` a bell rings, see `moment`. `tail`: no reserve is large enough, so that each
-    final moov lies at the end of its file.
+    Before the call with the number `aim`, or the first one behind it that `ends` a file, a bell rings, see `moment`.
+    `tail`: no reserve is large enough, so that each final moov lies at the end of its file.
     """
 
     seed: str
@@ -64,6 +64,7 @@ class Take:
     cameras: tuple[Camera, ...]
     broken: str = ""
     aim: int = -1
+    ends: bool = False
     tail: bool = False
 
     def order(self) -> str:
@@ -76,7 +77,7 @@ class Take:
 
 def record(take: Take) -> None:
     """Until this process is killed, or the drive is dead for all cameras."""
-    log = Log(take.log, take.aim)
+    log = Log(take.log, take.aim, ends=take.ends)
     sabotage.apply(take.broken)
     if take.tail:
         segment.reserve = lambda *_: _TINY
@@ -189,13 +190,17 @@ class Studio:
         return int(self._ask(take.order()))
 
     def moment(self, take: Take, seconds: float) -> None:
-        """Wait so long from the first sample on, or until right before the call that the take aims at, if it comes."""
+        """Wait so long, or until right before the call that the take aims at, if it comes.
+
+        Without an aim from the first sample on, and longer where that took long: a slow machine records too.
+        """
         bell = os.open(f"{take.log}.bell", os.O_RDONLY | os.O_NONBLOCK)
+        begun = now = time.monotonic()
         try:
-            until = time.monotonic() + 30
-            while take.aim < 0 and "\nh\t" not in Path(take.log).read_text() and time.monotonic() < until:
+            while take.aim < 0 and now < begun + 30 and "\nh\t" not in Path(take.log).read_text():
                 time.sleep(0.002)
-            select.select([bell], [], [], seconds)
+                now = time.monotonic()
+            select.select([bell], [], [], seconds * min(max(1, 10 * (now - begun)), 10))
         finally:
             os.close(bell)
 

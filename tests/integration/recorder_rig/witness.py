@@ -20,17 +20,21 @@ NEVER = 1 << 62
 
 
 class Log:
-    """Lines that are with the kernel when `put` returns. The call with the number `aim` rings a bell: PATH.bell."""
+    """Lines that are with the kernel when `put` returns. The call with the number `aim` rings a bell: PATH.bell.
 
-    def __init__(self, path: str, aim: int = -1) -> None:
-        self._aim, self._bell = aim, f"{path}.bell"
+    `ends`: not before a file is being finished.
+    """
+
+    def __init__(self, path: str, aim: int = -1, *, ends: bool = False) -> None:
+        self._aim, self._ends, self._bell = aim, ends, f"{path}.bell"
         self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._numbers = itertools.count()
 
-    def number(self) -> int:
+    def number(self, *, ends: bool) -> int:
         """One that no other call has: itertools.count is one step for every thread."""
         number = next(self._numbers)
-        if number == self._aim:
+        if 0 <= self._aim <= number and (ends or not self._ends):
+            self._aim = -1
             Path(self._bell).write_bytes(b"!")
         return number
 
@@ -51,8 +55,8 @@ class Witness:
 
     def _told(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
-            number = self._log.number()
             path = arguments[0] if isinstance(arguments[0], str) else self._paths.get(arguments[0], "?")
+            number = self._log.number(ends=name == "pwrite" and _ends(path, *arguments[1:]))
             marks = _marks(arguments[1]) if name == "pwrite" else ""
             self._log.put("b", number, name, path, time.monotonic_ns(), marks)
             try:
@@ -66,6 +70,11 @@ class Witness:
             return done
 
         return call
+
+
+def _ends(path: str, written: bytes, offset: int) -> bool:
+    """Whether this goes to the head of a segment that is recorded already, as nothing but its end does."""
+    return path.endswith(".part") and offset > 0 and bytes(written[4:8]) != b"moof"
 
 
 def _marks(written: bytes) -> str:

@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from tests.unit.recorder.takes import TRACKS, takes
 from usenet.recorder.recorder import Recorder, Rotate
 from usenet.recorder.sidecar import http
+from usenet.recorder.sidecar.asked import NAME, Asked
 from usenet.recorder.sidecar.auth import Token
 from usenet.recorder.sidecar.keeper import Keeper
 from usenet.recorder.sidecar.post import Feed, Post, Report
@@ -92,8 +93,9 @@ def station(
     opened = feed or (lambda camera: Scripted(camera, directory / camera.name))
     keeper = Keeper(place, config.budget, lambda _: False)
     recovery = Recovery((place,), Recovering(), frozenset)
-    posts = {name: Post(camera, opened) for name, camera in cameras.items()}
-    return Station(config, posts, (keeper,), recovery, uploads=Uploads([]), fsync_p99_ms=lambda: 1.5)
+    memory = Asked(config.token_file.with_name(NAME))
+    posts = {name: Post(camera, opened, memory) for name, camera in cameras.items()}
+    return Station(config, posts, (keeper,), recovery, uploads=Uploads([]), asked=memory, fsync_p99_ms=lambda: 1.5)
 
 
 def asked(of: Station, do: Callable[[TestClient[Any, Any]], Awaitable[None]], *, ready: bool = True) -> None:

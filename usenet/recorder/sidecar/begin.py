@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from usenet.recorder.sidecar import auth, service
+from usenet.recorder.sidecar.asked import NAME, Asked
 from usenet.recorder.sidecar.feeds import CameraFeed
 from usenet.recorder.sidecar.ground import Ground, Living
 from usenet.recorder.sidecar.keeper import Keeper
@@ -30,13 +31,15 @@ def station(config: Config, feed: Opens) -> Station:
     names = config.uploading.names
     keepers = tuple(Keeper(place, config.budget, lambda path: is_uploaded(path, names)) for place in config.places)
     grounds = tuple(Ground(keeper, recovery, living) for keeper in keepers)
-    posts = {name: Post(camera, lambda one: feed(one, grounds)) for name, camera in config.cameras.items()}
+    asked = Asked(config.token_file.with_name(NAME))
+    posts = {name: Post(camera, lambda one: feed(one, grounds), asked) for name, camera in config.cameras.items()}
     return Station(
         config,
         posts,
         keepers,
         recovery,
         uploads=_uploads(config),
+        asked=asked,
         fsync_p99_ms=lambda: max(ground.coordinator.fsync_p99_ms for ground in grounds),
     )
 

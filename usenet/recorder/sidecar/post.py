@@ -14,6 +14,7 @@ from typing import Protocol
 from usenet.recorder.errors import RecorderError
 from usenet.recorder.sidecar import inventory
 from usenet.recorder.sidecar.answers import Refused
+from usenet.recorder.sidecar.asked import Asked
 from usenet.recorder.sidecar.wishes import Camera
 
 log = logging.getLogger("usenet.recorder.camera")
@@ -65,8 +66,8 @@ class Feed(Protocol):
 class Post:
     """Begins and ends the feed of one camera; two who ask at the same time get one after the other."""
 
-    def __init__(self, camera: Camera, feed: Callable[[Camera], Feed]) -> None:
-        self.camera, self._new = camera, feed
+    def __init__(self, camera: Camera, feed: Callable[[Camera], Feed], asked: Asked) -> None:
+        self.camera, self._new, self._asked = camera, feed, asked
         self._lock = threading.Lock()
         self._feed: Feed | None = None
         self._timer: threading.Timer | None = None
@@ -86,8 +87,11 @@ class Post:
         feed = self._feed
         return feed.report if feed else self._before
 
-    def start(self, seconds: float | None) -> dict[str, object]:
-        """Begin, and stop by itself after `seconds`. Refused while it records."""
+    def start(self, until: float | None, *, remember: bool = False) -> dict[str, object]:
+        """Begin, and stop by itself at `until`, seconds UTC since 1970. Refused while it records.
+
+        `remember`: a restart goes on with it.
+        """
         with self._alone():
             if self._feed:
                 raise Refused(
@@ -95,18 +99,24 @@ class Post:
                 )
             feed = self._new(self.camera)
             feed.start()
-            self._feed, self._since, self._why = feed, time.time(), ""
-            self._until = self._since + seconds if seconds else None
-            if seconds:
-                self._timer = threading.Timer(seconds, self._over, (feed,))
+            self._feed, self._since, self._until, self._why = feed, time.time(), until, ""
+            if until is not None:
+                self._timer = threading.Timer(max(0.0, until - self._since), self._over, (feed,))
                 self._timer.daemon = True
                 self._timer.start()
+            if remember:
+                self._asked.remember(self.camera.name, self._until)
         log.info("recording was asked for", extra={"event": "start", "camera": self.camera.name})
         return self.told()
 
-    def stop(self, why: str = "") -> dict[str, object]:
-        """Finish what is recorded; the answer is what the finished files say. Refused while it does not record."""
+    def stop(self, why: str = "", *, forget: bool = True) -> dict[str, object]:
+        """Finish what is recorded; the answer is what the finished files say. Refused while it does not record.
+
+        `forget`: no restart goes on with it.
+        """
         with self._alone():
+            if forget:
+                self._asked.forget(self.camera.name)
             return self._stop(why)
 
     def rotate(self) -> dict[str, object]:
@@ -157,6 +167,7 @@ class Post:
         """The time is up, unless somebody stopped this feed before."""
         with self._lock:
             if self._feed is feed:
+                self._asked.forget(self.camera.name)
                 self._stop("")
 
     def _stop(self, why: str) -> dict[str, object]:

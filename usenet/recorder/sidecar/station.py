@@ -15,6 +15,7 @@ from pathlib import Path
 from usenet.recorder.errors import Damaged, RecorderError
 from usenet.recorder.sidecar import inventory, protect
 from usenet.recorder.sidecar.answers import Refused
+from usenet.recorder.sidecar.asked import Asked
 from usenet.recorder.sidecar.figures import figures
 from usenet.recorder.sidecar.keeper import Keeper
 from usenet.recorder.sidecar.metrics import Figure
@@ -41,17 +42,22 @@ class Station:
         recovery: Recovery,
         *,
         uploads: Uploads,
+        asked: Asked,
         fsync_p99_ms: Callable[[], float],
     ) -> None:
         self.config, self.posts, self.keepers, self.recovery = config, posts, keepers, recovery
         self.uploads, self.fsync_p99_ms = uploads, fsync_p99_ms
+        self._asked = asked
         self._snapshots = Snapshots()
         self._opening, self._closed = threading.Lock(), False
         self._began = time.time()
         self.phase, self.ready = "recovering what was cut off", False
 
     def open(self) -> None:
-        """Recover, then begin with what is to be recorded always. From here on work is accepted."""
+        """Recover, then begin with what is to be recorded always, and go on with what was asked for before.
+
+        From here on work is accepted.
+        """
         self.recovery.first()
         with self._opening:
             if self._closed:
@@ -61,6 +67,7 @@ class Station:
             for post in self.posts.values():
                 if post.camera.enabled:
                     post.start(None)
+            self._go_on()
 
     def close(self) -> list[str]:
         """Finish everything, all cameras at the same time; the names of those that could not be finished."""
@@ -69,7 +76,7 @@ class Station:
         running = [post for post in self.posts.values() if post.recording]
         with ThreadPoolExecutor(1 + len(running), "stop") as pool:
             uploads = pool.submit(self.uploads.stop)
-            failed = [name for name in pool.map(_finish, running) if name]
+            failed = [name for name in pool.map(_interrupt, running) if name]
             uploads.result()
             return failed
 
@@ -83,7 +90,9 @@ class Station:
     def start(self, camera: str, seconds: float | None) -> Told:
         if not self.ready:
             raise Refused(503, "not_ready", f"the recorder is {self.phase}", hint="ask again when it is ready")
-        return self._post(camera).start(seconds)
+        post = self._post(camera)
+        until = None if seconds is None else time.time() + seconds
+        return post.start(until, remember=not post.camera.enabled)
 
     def stop(self, camera: str) -> Told:
         return self._post(camera).stop()
@@ -175,6 +184,17 @@ class Station:
         known = ", ".join(self.posts) or "none"
         raise Refused(404, "no_camera", f"there is no camera {camera}", hint=f"there are: {known}")
 
+    def _go_on(self) -> None:
+        """With what was asked for before a restart, until the time that was said then."""
+        now = time.time()
+        for camera, until in self._asked.now().items():
+            post = self.posts.get(camera)
+            if post is None or post.recording or (until is not None and until <= now):
+                self._asked.forget(camera)
+            else:
+                log.info("it was asked for before the restart", extra={"event": "go on", "camera": camera})
+                post.start(until)
+
     def _stop_all(self, keeper: Keeper) -> None:
         """The budget says stop: what is recorded into this place is finished."""
         for post in self.posts.values():
@@ -189,10 +209,15 @@ class Station:
         return next((one for one in places if inventory.find(one, post.camera.name, name)), None)
 
 
-def _finish(post: Post, why: str = "") -> str:
+def _interrupt(post: Post) -> str:
+    """Stop one; the next start goes on with it."""
+    return _finish(post, forget=False)
+
+
+def _finish(post: Post, why: str = "", *, forget: bool = True) -> str:
     """Stop one; its name where that failed."""
     try:
-        post.stop(why)
+        post.stop(why, forget=forget)
     except Refused:
         return ""  # somebody else stopped it at this moment
     except (RecorderError, OSError) as error:
