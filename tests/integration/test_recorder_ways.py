@@ -127,6 +127,16 @@ def test_a_closed_port_is_told_as_such() -> None:
     assert "not-a-secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("scheme", ["rtsp", "rtmp", "http"])
+def test_a_name_that_nobody_knows_is_told_as_such(scheme: str) -> None:
+    """Longer than a name may be: no name server is asked for it."""
+    name = "camera" * 12
+    with pytest.raises(Unreachable, match=f"no machine is known by the name {name}") as caught:
+        AvSource(f"{scheme}://viewer:not-a-secret@{name}/a").open()
+    assert "slip" in caught.value.hint
+    assert "not-a-secret" not in str(caught.value)
+
+
 def test_a_file_without_anything_to_record_says_what_is_in_it(tmp_path: Path) -> None:
     need(GStreamer)
     path = tmp_path / "old.avi"

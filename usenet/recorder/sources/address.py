@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from urllib.parse import unquote, urlsplit
 
 HIDDEN = "[redacted]"
@@ -26,6 +27,22 @@ class Address:
     def scheme(self) -> str:
         head, found, _ = self._url.partition("://")
         return head.lower() if found else ""
+
+    @property
+    def host(self) -> str:
+        """The machine that is asked; empty where there is none, or none that can be told."""
+        try:
+            return urlsplit(self._url).hostname or "" if self.live else ""
+        except ValueError:
+            return ""
+
+    def is_known(self) -> bool:
+        """Whether this machine knows who `host` is; takes as long as its name servers do."""
+        try:
+            socket.getaddrinfo(self.host, None)
+        except (OSError, UnicodeError):
+            return False
+        return True
 
     @property
     def live(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import logging
 import time
@@ -217,6 +218,10 @@ class AvSource:
             return RecorderError(why, hint="let MediaMTX take it in, and read it from there by RTSP", code=4)
         if isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError):
             return RecorderError(f"{self.address}: it refuses us", hint="check its user and its password", code=4)
+        unclear = getattr(error, "errno", 0) == errno.EIO  # libav's word for a name that nobody knows, too
+        if unclear and self.address.host and not self.address.is_known():
+            why = f"{self.address}: no machine is known by the name {self.address.host}"
+            return Unreachable(why, hint="look for a slip in the name, or write the address as numbers")
         why = "no answer" if late else getattr(error, "strerror", None) or type(error).__name__
         return Unreachable(f"{self.address}: {self.address.clean(str(why))}")
 
