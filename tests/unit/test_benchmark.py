@@ -209,6 +209,15 @@ def test_against_the_last_run_what_got_slower_is_first() -> None:
     assert benchmark.compared(None, now) == ()
 
 
+def test_what_else_was_another_is_said() -> None:
+    now = report(result(MAIN, 150.0))
+    assert benchmark.other(replace(now, time="2020-01-01", seconds=1.0, quick=False), now) == ""
+    last = replace(now, where="jellyfin/jellyfin:10.11", version="8.0", gpu="0000:03:00.0", driver="i915")
+    assert benchmark.other(last, now) == "in jellyfin/jellyfin:10.11, with ffmpeg 8.0, on the card 0000:03:00.0 (i915)"
+    assert benchmark.other(now, last) == "on this machine, with ffmpeg 7.1, without a card"
+    assert benchmark.other(replace(now, processor="Another"), now) == "on Another"
+
+
 def test_nothing_is_claimed_that_was_not_measured() -> None:
     assert benchmark.measured(report(result(MAIN, 100.0))).streams == {}
     assert "not measured" in benchmark.conclusion(report(result(MAIN, reason="no time was left for it")))[0]

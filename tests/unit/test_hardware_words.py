@@ -119,8 +119,10 @@ def test_benchmark_prints_figures_reasons_and_what_changed(monkeypatch, capsys) 
         result("decode av1 1080p on software", reason="no time was left for it"),
     )
     changes = (Change("decode h264 1080p on software", 100.0, 80.0), Change(MAIN, 99.0, 100.0))
-    code, out, _ = benchmarked(monkeypatch, capsys, Measured(told, "/home/x/benchmark.json", changes))
+    found = Measured(told, "/home/x/benchmark.json", changes, other="in another image")
+    code, out, _ = benchmarked(monkeypatch, capsys, found)
     assert code == 0
+    assert "the last run was in another image" in out
     for part in ("software only: no GPU", "45 s at most", "100", "3 or more (time)", "0.50", "SSIM 0.970", "15 (the"):
         assert part in out
     assert "no time was left for it" in out

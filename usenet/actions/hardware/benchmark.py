@@ -53,12 +53,16 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A report, where it was saved (empty: nowhere, and why), and against the last one."""
+    """A report, where it was saved (empty: nowhere, and why), and against the last one.
+
+    `other`: what else than the time was another then.
+    """
 
     report: Report
     saved: str
     changes: tuple[Change, ...]
     unsaved: str = ""
+    other: str = ""
 
 
 def prepare(home: Home, *, quick: bool) -> Bench:
@@ -157,7 +161,8 @@ def run(home: Home, bench: Bench, tell: Tell) -> Measured:
     whole = last is not None and report.partial and not last.partial
     saved = "" if whole else measurements.keep_benchmark(home, report)
     unsaved = "the last whole run stays" if whole else "" if saved else "there is no stack here (usenet init makes one)"
-    return Measured(report, saved, benchmark.compared(last, report), unsaved)
+    other = benchmark.other(last, report) if last else ""
+    return Measured(report, saved, benchmark.compared(last, report), unsaved, other)
 
 
 @contextmanager

@@ -87,9 +87,11 @@ def _human(found: Measured, bench: Bench) -> None:
     console.line()
     for text in domain.conclusion(report):
         console.line(text)
-    for change in found.changes:
-        if abs(change.percent) >= NOTABLE:
-            console.line(f"{change.percent:+.0f} % since the last run: {change.name}")
+    changed = [change for change in found.changes if abs(change.percent) >= NOTABLE]
+    for change in changed:
+        console.line(f"{change.percent:+.0f} % since the last run: {change.name}")
+    if changed and found.other:
+        console.line(f"the last run was {found.other}")
     asked = len(bench.cases)
     if report.partial:
         console.warn(f"interrupted: {len(report.results)} of {asked} are there")

@@ -215,6 +215,18 @@ def compared(last: Report | None, now: Report) -> tuple[Change, ...]:
     return tuple(sorted(both, key=lambda change: change.percent))
 
 
+def other(last: Report, now: Report) -> str:
+    """What else than the time was another in the last run, in words; empty where nothing was."""
+    pairs = zip(_circumstances(last), _circumstances(now), strict=True)
+    return ", ".join(then for then, here in pairs if then != here)
+
+
+def _circumstances(report: Report) -> tuple[str, ...]:
+    card = f"on the card {report.gpu} ({report.driver})" if report.gpu else "without a card"
+    where = f"on {report.where}" if report.where == "this machine" else f"in {report.where}"
+    return where, f"with ffmpeg {report.version}", f"on {report.processor}", card
+
+
 def measured(report: Report) -> Measured:
     """What the plan takes of a report: how many 1080p H.264 streams kept up on each device."""
     streams = {r.device: r.streams for r in report.results if r.streams is not None and _typical(r)}
