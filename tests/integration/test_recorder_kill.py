@@ -45,7 +45,7 @@ def test_after_a_kill_all_that_was_written_is_there(hundred, tmp_path, actors):
     tally.table("kills", [found], print)
     assert found.breaches == []
     assert found.count == KILLS
-    assert found.recovered > KILLS / 2, "the kills came when nothing was being recorded"
+    assert found.recovered > KILLS / 4, "the kills came when nothing was being recorded"
     assert found.finished > 0, "no segment was finished before a kill"
 
 

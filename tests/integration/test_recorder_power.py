@@ -40,7 +40,7 @@ def test_after_a_power_cut_all_that_was_promised_is_there(kind, way, tmp_path, a
     tally.table("power cuts", [found], print)
     assert found.breaches == []
     assert found.count == CUTS
-    assert found.recovered > CUTS / 2, "the cuts came when nothing was being recorded"
+    assert found.recovered > CUTS / 4, "the cuts came when nothing was being recorded"
     assert found.finished > 0, "no segment was finished before a cut"
 
 

@@ -51,5 +51,5 @@ def take(rng: random.Random, folder: Path, *, broken: str) -> Take:
     log = folder / "log"
     log.unlink(missing_ok=True)
     aim = rng.choice((-1, rng.randint(0, 60), rng.randint(60, 300)))
-    ends, tail = rng.random() < 0.4, rng.random() < 0.3
+    ends, tail = rng.choice((0, 0, 0, 1, 2, 3)), rng.random() < 0.3
     return Take(str(rng.random()), str(log), tuple(cameras), broken, aim, ends, tail)

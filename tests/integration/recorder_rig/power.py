@@ -37,7 +37,7 @@ def take(rng: random.Random, home: Path, log: Path, *, broken: str = "") -> Take
         cameras.append(Camera(name, str(directory), asdict(FLUSHES[policy]), rotate, sound, pace))
     log.unlink(missing_ok=True)
     aim = rng.choice((-1, rng.randint(0, 60), rng.randint(60, 300)))
-    ends, tail = rng.random() < 0.4, rng.random() < 0.3
+    ends, tail = rng.choice((0, 0, 0, 1, 2, 3)), rng.random() < 0.3
     return Take(str(rng.random()), str(log), tuple(cameras), broken, aim, ends, tail)
 
 

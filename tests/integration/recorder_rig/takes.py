@@ -55,8 +55,8 @@ class Camera:
 class Take:
     """Some cameras on one drive. `log` lies on another one. `broken` names a defect that the rig must find.
 
-    Before the call with the number `aim`, or the first one behind it that `ends` a file, a bell rings, see `moment`.
-    `tail`: no reserve is large enough, so that each final moov lies at the end of its file.
+    Before the call with the number `aim` a bell rings, see `moment`; with `ends` before the first, second or third one
+    from there on that ends a file. `tail`: no reserve is large enough, so that each final moov lies at the end.
     """
 
     seed: str
@@ -64,7 +64,7 @@ class Take:
     cameras: tuple[Camera, ...]
     broken: str = ""
     aim: int = -1
-    ends: bool = False
+    ends: int = 0
     tail: bool = False
 
     def order(self) -> str:
@@ -77,7 +77,7 @@ class Take:
 
 def record(take: Take) -> None:
     """Until this process is killed, or the drive is dead for all cameras."""
-    log = Log(take.log, take.aim, ends=take.ends)
+    log = Log(take.log, take.aim, take.ends)
     sabotage.apply(take.broken)
     if take.tail:
         segment.reserve = lambda *_: _TINY

@@ -22,10 +22,10 @@ NEVER = 1 << 62
 class Log:
     """Lines that are with the kernel when `put` returns. The call with the number `aim` rings a bell: PATH.bell.
 
-    `ends`: not before a file is being finished.
+    `ends`: not before so many calls, from that one on, that wrote to the head of a file that ends.
     """
 
-    def __init__(self, path: str, aim: int = -1, *, ends: bool = False) -> None:
+    def __init__(self, path: str, aim: int = -1, ends: int = 0) -> None:
         self._aim, self._ends, self._bell = aim, ends, f"{path}.bell"
         self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._numbers = itertools.count()
@@ -33,10 +33,16 @@ class Log:
     def number(self, *, ends: bool) -> int:
         """One that no other call has: itertools.count is one step for every thread."""
         number = next(self._numbers)
-        if 0 <= self._aim <= number and (ends or not self._ends):
+        if 0 <= self._aim <= number:
+            self._ends -= ends
+            if ends or number == self._aim:
+                self._ring()
+        return number
+
+    def _ring(self) -> None:
+        if self._ends <= 0:
             self._aim = -1
             Path(self._bell).write_bytes(b"!")
-        return number
 
     def put(self, *words: object) -> None:
         os.write(self._handle, ("\t".join(map(str, words)) + "\n").encode())
