@@ -48,7 +48,7 @@ def first(place: str, cpu: str = "cpuacct") -> dict[str, str]:
 def test_usage(tree: dict[str, str], expected: Usage, tmp_path: Path) -> None:
     root = str(plant(tree, tmp_path))
     assert cgroups.usage(ID, root) == expected
-    assert cgroups.processor(ID, root) == expected.cpu
+    assert cgroups.processors(root) == {ID: expected.cpu}
 
 
 @pytest.mark.parametrize(

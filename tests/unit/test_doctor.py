@@ -12,7 +12,7 @@ import pytest
 from tests.making import host
 from usenet.actions import doctor
 from usenet.actions.hardware import Looking
-from usenet.actions.status import Status
+from usenet.actions.standing import Status
 from usenet.adapters.home import Home
 from usenet.cli.main import run
 from usenet.domain.host import Engine, Unseen

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
+from typing import NamedTuple
 
 ROOT = "/sys/fs/cgroup"
+_HEX = frozenset("0123456789abcdef")
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """`memory` in bytes without the page cache that can be dropped; `cpu` in seconds since the container's start."""
 
     memory: int
@@ -31,15 +32,30 @@ def usage(container: str, root: str = ROOT) -> Usage | None:
     return None
 
 
-def processor(container: str, root: str = ROOT) -> float | None:
-    """`usage` without the memory: seconds of processor time, or None."""
-    for place in _unified(container, root):
-        if stat := _read(f"{place}/cpu.stat"):
-            return _field(stat, "usage_usec") / 1e6
-    for place in _first_version(container):
-        if (time := _cpuacct(place, root)) is not None:
-            return time / 1e9
-    return None
+def processors(root: str = ROOT) -> dict[str, float]:
+    """Container → seconds of processor time, for all that the engine runs: it need not have said yet which are ours."""
+    found = {}
+    for slice_ in ("system.slice", "docker"):
+        for container, name in _containers(f"{root}/{slice_}"):
+            if stat := _read(f"{root}/{slice_}/{name}/cpu.stat"):
+                found[container] = _field(stat, "usage_usec") / 1e6
+        for controller in ("cpuacct", "cpu,cpuacct"):
+            for container, name in _containers(f"{root}/{controller}/{slice_}"):
+                if (time := _number(f"{root}/{controller}/{slice_}/{name}/cpuacct.usage")) is not None:
+                    found[container] = time / 1e9
+    return found
+
+
+def _containers(place: str) -> Iterator[tuple[str, str]]:
+    """The containers that have a group below `place`, each with the name of that."""
+    try:
+        names = os.listdir(place)  # noqa: PTH208 - pathlib costs more
+    except OSError:
+        return
+    for name in names:
+        container = name.removeprefix("docker-").removesuffix(".scope")
+        if _HEX.issuperset(container):
+            yield container, name
 
 
 def _unified(container: str, root: str) -> tuple[str, ...]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from usenet.actions import status
-from usenet.actions.status import Status
 from usenet.cli import console
 from usenet.cli.places import home
+
+if TYPE_CHECKING:
+    from usenet.actions.standing import Status
 
 
 def show(names: Sequence[str], group: str) -> None:
