@@ -24,14 +24,14 @@ ARROWS = {
     "recorder": set[str](),
 }
 # Who alone may import these: a file, or a folder and what is in it.
-DOORS = {
+DOORS: dict[str, str | tuple[str, ...]] = {
     "subprocess": "adapters/shell.py",
     "docker": "adapters/engine",
     "python_on_whales": "adapters/engine",
     "pyudev": "adapters",
     "psutil": "adapters",
     "httpx": "adapters",
-    "socket": "adapters",
+    "socket": ("adapters", "recorder/sources"),
     "ruamel": "adapters",
     "av": "recorder",
     "aiohttp": "recorder/sidecar",
