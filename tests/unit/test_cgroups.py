@@ -74,3 +74,15 @@ def test_more_cache_than_use_is_no_negative_memory(tmp_path: Path) -> None:
 def test_a_kernel_without_memory_accounting_of_the_cache(tmp_path: Path) -> None:
     tree = {f"{SCOPE}/memory.current": "100\n", f"{SCOPE}/cpu.stat": "garbage\nusage_usec x\n"}
     assert cgroups.usage(ID, str(plant(tree, tmp_path))) == Usage(100, 0.0)
+
+
+def test_the_processor_time_of_all_containers_at_once(tmp_path: Path) -> None:
+    other = "a" * 64
+    tree = unified(SCOPE) | {
+        f"system.slice/docker-{other}.scope/cpu.stat": "usage_usec 1000000\n",
+        "system.slice/docker-buildkit.scope/cpu.stat": CPU_2,
+        "system.slice/ssh.service/cpu.stat": CPU_2,
+        f"docker/{'b' * 64}/cgroup.procs": "1\n",
+    }
+    assert cgroups.processors(str(plant(tree, tmp_path))) == {ID: 2.5, other: 1.0}
+    assert cgroups.processors(str(tmp_path / "nothing")) == {}
