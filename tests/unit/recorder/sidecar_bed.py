@@ -94,7 +94,7 @@ def station(
     keeper = Keeper(place, config.budget, lambda _: False)
     recovery = Recovery((place,), Recovering(), frozenset)
     memory = Asked(config.token_file.with_name(NAME))
-    posts = {name: Post(camera, opened, memory) for name, camera in cameras.items()}
+    posts = {name: Post(camera, opened, memory.forget) for name, camera in cameras.items()}
     return Station(config, posts, (keeper,), recovery, uploads=Uploads([]), asked=memory, fsync_p99_ms=lambda: 1.5)
 
 

@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, NamedTuple
 
 log = logging.getLogger("usenet.recorder.asked")
 
 NAME = "asked.json"
 
 
+class Wish(NamedTuple):
+    """`until`: seconds UTC since 1970; `seconds`: how long it was to be when it was asked for. None: without an end."""
+
+    until: float | None = None
+    seconds: float | None = None
+
+    def left(self, now: float) -> float | None:
+        """Seconds; 0 or less: it is over. Never more than was asked for, however far a clock was set back."""
+        if self.until is None or self.seconds is None:
+            return None
+        return min(self.until - now, self.seconds)
+
+
 class Asked:
-    """Camera → seconds UTC since 1970 when it ends, None without an end; in a file, `path`, that is durable when told.
+    """Camera → Wish, in the file `path`; on the drive when `remember` and `forget` return.
 
     A file that can't be read or written costs the memory and no recording: the log says so.
     """
@@ -23,57 +39,65 @@ class Asked:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._known = self._read()
+        self._known = dict(_read(path))
 
-    def now(self) -> dict[str, float | None]:
+    def now(self) -> dict[str, Wish]:
         with self._lock:
             return dict(self._known)
 
-    def remember(self, camera: str, until: float | None) -> None:
+    def remember(self, camera: str, wish: Wish) -> None:
         with self._lock:
-            self._known[camera] = until
-            self._write()
+            self._known[camera] = wish
+            self._write("a restart will not go on with what is asked for now")
 
     def forget(self, camera: str) -> None:
         with self._lock:
-            if camera in self._known:
-                del self._known[camera]
-                self._write()
+            if self._known.pop(camera, None) is not None and not self._write("what was stopped can't be struck out"):
+                with suppress(OSError):  # there is room for that on a full drive
+                    self._path.unlink()
 
-    def _read(self) -> dict[str, float | None]:
+    def _write(self, otherwise: str) -> bool:
+        told = {camera: wish._asdict() for camera, wish in self._known.items()}
         try:
-            told = json.loads(self._path.read_text(encoding="utf-8"))
-            return {str(name): None if until is None else float(until) for name, until in told["cameras"].items()}
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            log.error("what was asked for can't be read", extra={"event": "asked", "why": f"{self._path}: {error}"})
-            return {}
-
-    def _write(self) -> None:
-        text = json.dumps({"version": 1, "cameras": self._known}, indent=2) + "\n"
-        try:
-            _replace(self._path, text.encode())
+            _replace(self._path, (json.dumps({"version": 1, "cameras": told}, indent=2) + "\n").encode())
         except OSError as error:
-            why = f"{self._path}: {error.strerror}"
-            log.error("a restart will not go on with what is asked for", extra={"event": "asked", "why": why})
+            log.error(otherwise, extra={"event": "asked", "why": f"{self._path}: {error.strerror}"})
+            return False
+        return True
+
+
+def _read(path: Path) -> Iterator[tuple[str, Wish]]:
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))["cameras"]
+        for camera, wish in told.items():
+            yield camera, Wish(_number(wish["until"]), _number(wish["seconds"]))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        why = f"{path}: {error.strerror if isinstance(error, OSError) else 'it is not as it was written'}"
+        log.error("what was asked for before can't be read", extra={"event": "asked", "why": why})
+
+
+def _number(told: Any) -> float | None:
+    if told is None:
+        return None
+    if isinstance(told, bool) or not isinstance(told, int | float) or not math.isfinite(told):
+        raise ValueError
+    return float(told)
 
 
 def _replace(path: Path, data: bytes) -> None:
     beside = path.with_name(path.name + ".new")
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
-    try:
-        os.write(handle, data)
-        os.fsync(handle)
-    except OSError:
-        with suppress(OSError):
-            beside.unlink()
-        raise
-    finally:
-        os.close(handle)
+    with suppress(FileNotFoundError):
+        beside.unlink()  # another account may have left it
+    with beside.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
     beside.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    with suppress(OSError):  # not every filesystem can
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)

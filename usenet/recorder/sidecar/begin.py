@@ -32,7 +32,9 @@ def station(config: Config, feed: Opens) -> Station:
     keepers = tuple(Keeper(place, config.budget, lambda path: is_uploaded(path, names)) for place in config.places)
     grounds = tuple(Ground(keeper, recovery, living) for keeper in keepers)
     asked = Asked(config.token_file.with_name(NAME))
-    posts = {name: Post(camera, lambda one: feed(one, grounds), asked) for name, camera in config.cameras.items()}
+    posts = {
+        name: Post(camera, lambda one: feed(one, grounds), asked.forget) for name, camera in config.cameras.items()
+    }
     return Station(
         config,
         posts,

@@ -14,7 +14,6 @@ from typing import Protocol
 from usenet.recorder.errors import RecorderError
 from usenet.recorder.sidecar import inventory
 from usenet.recorder.sidecar.answers import Refused
-from usenet.recorder.sidecar.asked import Asked
 from usenet.recorder.sidecar.wishes import Camera
 
 log = logging.getLogger("usenet.recorder.camera")
@@ -66,8 +65,11 @@ class Feed(Protocol):
 class Post:
     """Begins and ends the feed of one camera; two who ask at the same time get one after the other."""
 
-    def __init__(self, camera: Camera, feed: Callable[[Camera], Feed], asked: Asked) -> None:
-        self.camera, self._new, self._asked = camera, feed, asked
+    def __init__(
+        self, camera: Camera, feed: Callable[[Camera], Feed], over: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """`over` hears the camera's name when its time was up."""
+        self.camera, self._new, self._told_over = camera, feed, over
         self._lock = threading.Lock()
         self._feed: Feed | None = None
         self._timer: threading.Timer | None = None
@@ -87,11 +89,8 @@ class Post:
         feed = self._feed
         return feed.report if feed else self._before
 
-    def start(self, until: float | None, *, remember: bool = False) -> dict[str, object]:
-        """Begin, and stop by itself at `until`, seconds UTC since 1970. Refused while it records.
-
-        `remember`: a restart goes on with it.
-        """
+    def start(self, seconds: float | None) -> dict[str, object]:
+        """Begin, and stop by itself after `seconds`. Refused while it records."""
         with self._alone():
             if self._feed:
                 raise Refused(
@@ -99,24 +98,18 @@ class Post:
                 )
             feed = self._new(self.camera)
             feed.start()
-            self._feed, self._since, self._until, self._why = feed, time.time(), until, ""
-            if until is not None:
-                self._timer = threading.Timer(max(0.0, until - self._since), self._over, (feed,))
+            self._feed, self._since, self._why = feed, time.time(), ""
+            self._until = self._since + seconds if seconds else None
+            if seconds:
+                self._timer = threading.Timer(seconds, self._over, (feed,))
                 self._timer.daemon = True
                 self._timer.start()
-            if remember:
-                self._asked.remember(self.camera.name, self._until)
         log.info("recording was asked for", extra={"event": "start", "camera": self.camera.name})
         return self.told()
 
-    def stop(self, why: str = "", *, forget: bool = True) -> dict[str, object]:
-        """Finish what is recorded; the answer is what the finished files say. Refused while it does not record.
-
-        `forget`: no restart goes on with it.
-        """
+    def stop(self, why: str = "") -> dict[str, object]:
+        """Finish what is recorded; the answer is what the finished files say. Refused while it does not record."""
         with self._alone():
-            if forget:
-                self._asked.forget(self.camera.name)
             return self._stop(why)
 
     def rotate(self) -> dict[str, object]:
@@ -165,10 +158,15 @@ class Post:
 
     def _over(self, feed: Feed) -> None:
         """The time is up, unless somebody stopped this feed before."""
-        with self._lock:
-            if self._feed is feed:
-                self._asked.forget(self.camera.name)
-                self._stop("")
+        ours = False
+        try:
+            with self._lock:
+                ours = self._feed is feed
+                if ours:
+                    self._stop("")
+        finally:
+            if ours:
+                self._told_over(self.camera.name)
 
     def _stop(self, why: str) -> dict[str, object]:
         if not self._feed:

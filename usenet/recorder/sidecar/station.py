@@ -15,7 +15,7 @@ from pathlib import Path
 from usenet.recorder.errors import Damaged, RecorderError
 from usenet.recorder.sidecar import inventory, protect
 from usenet.recorder.sidecar.answers import Refused
-from usenet.recorder.sidecar.asked import Asked
+from usenet.recorder.sidecar.asked import Asked, Wish
 from usenet.recorder.sidecar.figures import figures
 from usenet.recorder.sidecar.keeper import Keeper
 from usenet.recorder.sidecar.metrics import Figure
@@ -62,12 +62,12 @@ class Station:
         with self._opening:
             if self._closed:
                 return
-            self.ready, self.phase = True, "recording"
             self.uploads.start()
             for post in self.posts.values():
                 if post.camera.enabled:
                     post.start(None)
             self._go_on()
+            self.ready, self.phase = True, "recording"
 
     def close(self) -> list[str]:
         """Finish everything, all cameras at the same time; the names of those that could not be finished."""
@@ -76,7 +76,7 @@ class Station:
         running = [post for post in self.posts.values() if post.recording]
         with ThreadPoolExecutor(1 + len(running), "stop") as pool:
             uploads = pool.submit(self.uploads.stop)
-            failed = [name for name in pool.map(_interrupt, running) if name]
+            failed = [name for name in pool.map(_finish, running) if name]
             uploads.result()
             return failed
 
@@ -91,11 +91,19 @@ class Station:
         if not self.ready:
             raise Refused(503, "not_ready", f"the recorder is {self.phase}", hint="ask again when it is ready")
         post = self._post(camera)
-        until = None if seconds is None else time.time() + seconds
-        return post.start(until, remember=not post.camera.enabled)
+        told = post.start(seconds)
+        if not post.camera.enabled:
+            self._asked.remember(camera, Wish(None if seconds is None else time.time() + seconds, seconds))
+            if not post.recording:  # somebody stopped it at this moment
+                self._asked.forget(camera)
+        return told
 
     def stop(self, camera: str) -> Told:
-        return self._post(camera).stop()
+        post = self._post(camera)
+        try:
+            return post.stop()
+        finally:
+            self._asked.forget(camera)
 
     def rotate(self, camera: str) -> Told:
         return self._post(camera).rotate()
@@ -185,15 +193,18 @@ class Station:
         raise Refused(404, "no_camera", f"there is no camera {camera}", hint=f"there are: {known}")
 
     def _go_on(self) -> None:
-        """With what was asked for before a restart, until the time that was said then."""
-        now = time.time()
-        for camera, until in self._asked.now().items():
-            post = self.posts.get(camera)
-            if post is None or post.recording or (until is not None and until <= now):
+        """With what was asked for before a restart, as long as it was to be; what can't be begun holds up no other."""
+        for camera, wish in self._asked.now().items():
+            post, left = self.posts.get(camera), wish.left(time.time())
+            if post is None or post.camera.enabled or (left is not None and left <= 0):
                 self._asked.forget(camera)
+                continue
+            try:
+                post.start(left)
+            except (RecorderError, OSError) as error:
+                log.error("can't go on", extra={"event": "go on", "camera": camera, "why": str(error)})
             else:
                 log.info("it was asked for before the restart", extra={"event": "go on", "camera": camera})
-                post.start(until)
 
     def _stop_all(self, keeper: Keeper) -> None:
         """The budget says stop: what is recorded into this place is finished."""
@@ -201,6 +212,7 @@ class Station:
             if post.recording and Path(keeper.place.directory) == self._directory(post):
                 log.warning("stopped by the budget", extra={"event": "budget", "camera": post.camera.name})
                 _finish(post, keeper.sight.error)
+                self._asked.forget(post.camera.name)
 
     def _directory(self, post: Post) -> Path | None:
         """The place that a camera records into now."""
@@ -209,18 +221,13 @@ class Station:
         return next((one for one in places if inventory.find(one, post.camera.name, name)), None)
 
 
-def _interrupt(post: Post) -> str:
-    """Stop one; the next start goes on with it."""
-    return _finish(post, forget=False)
-
-
-def _finish(post: Post, why: str = "", *, forget: bool = True) -> str:
+def _finish(post: Post, why: str = "") -> str:
     """Stop one; its name where that failed."""
     try:
-        post.stop(why, forget=forget)
-    except Refused:
-        return ""  # somebody else stopped it at this moment
+        post.stop(why)
     except (RecorderError, OSError) as error:
+        if isinstance(error, Refused) and not post.recording:
+            return ""  # somebody else stopped it at this moment
         log.error("could not be finished", extra={"event": "stop", "camera": post.camera.name, "why": str(error)})
         return post.camera.name
     return ""
