@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,13 @@ def test_the_processor_time_of_all_containers_at_once(tmp_path: Path) -> None:
     }
     assert cgroups.processors(str(plant(tree, tmp_path))) == {ID: 2.5, other: 1.0}
     assert cgroups.processors(str(tmp_path / "nothing")) == {}
+
+
+def test_a_container_that_ends_at_this_moment_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = str(plant(unified(SCOPE), tmp_path))
+
+    def gone(*_: object) -> bytes:
+        raise OSError(errno.ENODEV, "No such device")
+
+    monkeypatch.setattr("os.read", gone)
+    assert (cgroups.usage(ID, root), cgroups.processors(root)) == (None, {})

@@ -50,6 +50,13 @@ def test_nobody_there() -> None:
         ask(port)
 
 
+def test_an_answer_that_is_cut_in_its_head_is_none() -> None:
+    with peers.listening(peers.answers("HTTP/1.0 200 OK\r\nContent-Ty")) as port:
+        with pytest.raises(NoAnswer, match="in the middle"):
+            ask(port)
+        assert ask(port, whole=False).status == 200
+
+
 def test_too_late() -> None:
     with peers.listening(peers.silent) as port, pytest.raises(NoAnswer, match="no answer in time"):
         ask(port, timeout=0.2)

@@ -13,6 +13,7 @@ from tests.saved import program
 from usenet.actions import early, hardware, plan
 from usenet.adapters import engine, shell, sockets
 from usenet.adapters.home import Home
+from usenet.domain.errors import SystemFailure
 
 
 def test_it_begins_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +45,20 @@ def test_a_docker_that_can_not_be_run_is_told_and_no_bug(file: str, tmp_path: Pa
     monkeypatch.setattr(engine, "request", lambda *_: {"Version": "1", "ApiVersion": "1"})
     host = hardware.look(None, early.Compose())
     assert host.engine is None
-    assert [one.what for one in host.unseen if one.what == "engine"] == ["engine"]
+    (unseen,) = (one for one in host.unseen if one.what == "engine")
+    assert f"{tmp_path / 'docker'} can't be run: " in unseen.why
+    assert unseen.cure
+
+
+def test_no_docker_is_left_behind_where_no_engine_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path / "bin", "docker", "exec sleep 300")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none")
+    compose = early.Compose()
+    assert compose._begun
+    with pytest.raises(SystemFailure, match="no container engine"):
+        engine.facts(compose)
+    assert compose._begun._process.returncode is not None
 
 
 def test_a_plan_for_a_look_that_has_begun_asks_no_program_again(

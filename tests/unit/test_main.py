@@ -211,3 +211,40 @@ def test_an_output_that_takes_nothing_is_no_bug(home: Path, words: str, code: in
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60, env=environment)
     assert (done.returncode, done.stderr) == (code, told)
+
+
+def planned(home: Path) -> Path:
+    """A stack of one service that was written, and never started."""
+    port = {"address": "127.0.0.1", "host": 1, "container": 1, "protocol": "tcp", "use": "page"}
+    probe = {"kind": "http", "address": "127.0.0.1", "port": 1, "path": "/", "status": []}
+    grant = {"title": "A", "group": "media", "image": "a:1", "ports": [port], "probe": probe}
+    (home / "stack").mkdir(exist_ok=True)
+    text = json.dumps({"project": "x", "grants": {"sonarr": grant}, "files": []})
+    (home / "stack" / "plan.json").write_text(text)
+    return home
+
+
+def status(home: Path, *words: str, engine: str = "unix:///nonexistent/docker.sock") -> tuple[int, str]:
+    command = [sys.executable, "-m", "usenet", "--home", str(home), "services", "status", *words]
+    environment = {**os.environ, "DOCKER_HOST": engine}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    return done.returncode, done.stderr
+
+
+def test_a_wrong_name_is_told_before_a_missing_engine(home: Path) -> None:
+    code, told = status(planned(home), "sonar")
+    assert (code, "did you mean sonarr?" in told) == (3, True), told
+    code, told = status(home, "sonarr")
+    assert (code, "no container engine answers" in told) == (5, True), told
+
+
+@pytest.mark.parametrize("engine", ["tcp://[::1", "tcp://h:abc", "ssh://h"])
+def test_an_engine_at_no_address_is_told(home: Path, engine: str) -> None:
+    code, told = status(planned(home), engine=engine)
+    assert (code, f"DOCKER_HOST={engine} is not supported" in told) == (5, True), told
+
+
+def test_a_stack_that_can_not_be_read_is_no_bug(home: Path) -> None:
+    (home / "stack" / "plan.json").mkdir(parents=True)
+    code, told = status(home)
+    assert (code, "can't be read: Is a directory" in told) == (5, True), told

@@ -64,6 +64,8 @@ def test_answers_of_every_form_stay_apart() -> None:
         (b"SSH-2.0\r\n\r\n", "not HTTP"),
         (framed(b"12345")[:-1], "in the middle"),
         (chunked(b"12345").partition(b"5\r\n0")[0], "in the middle"),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", "in the middle"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\nx", "not HTTP"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "invalid"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "not HTTP"),
     ],
@@ -135,8 +137,9 @@ def test_more_containers_than_one_connection_takes(socket_path: Path, monkeypatc
 
 def test_one_that_is_gone_or_makes_no_sense_costs_no_other(socket_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     odd = {"gone": framed(b'{"message": "no such container"}', "404 Not Found"), "cut": framed(b"{")}
+    odd |= {"other": seen("another"), "nothing": framed(b""), "list": framed(b"[]")}
     with engine_of(lambda one: odd.get(one) or seen(one), socket_path, monkeypatch):
-        assert list(engine.inspect_all(["a", "gone", "b", "cut", "c"])) == ["a", "b", "c"]
+        assert list(engine.inspect_all(["a", "gone", "other", "b", "cut", "nothing", "list", "c"])) == ["a", "b", "c"]
 
 
 def test_one_that_the_engine_breaks_over_costs_no_other(socket_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,5 +92,7 @@ def _read(path: str) -> str:
         return ""
     try:
         return os.read(descriptor, 16384).decode()
+    except OSError:  # the container ended at this moment
+        return ""
     finally:
         os.close(descriptor)

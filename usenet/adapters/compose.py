@@ -15,15 +15,21 @@ class Asked:
 
     def __init__(self) -> None:
         self._begun: shell.Begun | None = None
-        self._failure: OSError | None = None
+        self._failure: SystemFailure | None = None
         try:
             if shell.found("docker"):
                 self._begun = shell.Begun(["docker", "compose", "version", "--short"])
         except OSError as failure:
-            self._failure = failure
+            why = f"{shell.found('docker')} can't be run: {failure.strerror}"
+            self._failure = SystemFailure(why, hint="install Docker's command line anew")
+
+    def end(self) -> None:
+        """Nobody wants to know any more."""
+        if self._begun:
+            self._begun.end()
 
     def version(self) -> str:
-        """Empty where the plugin is missing. SystemFailure where it does not answer in time, OSError as it began."""
+        """Empty where the plugin is missing. SystemFailure where it can't be run, or does not answer in time."""
         if self._failure:
             raise self._failure
         done = self._begun.done() if self._begun else None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from usenet.domain.host import Engine
 SERVICE = "com.docker.compose.service"
 PROJECT = "com.docker.compose.project"
+PATIENCE = 3.0  # seconds for an answer that others wait behind: one that takes longer is asked for by itself
 
 
 class Container(NamedTuple):
@@ -45,8 +46,9 @@ def _connect() -> http.Connect:
     if where.startswith("unix://"):
         return http.unix(where.removeprefix("unix://"))
     if where.startswith("tcp://"):
-        parts = urlsplit(where)
-        return http.tcp(parts.hostname or "127.0.0.1", parts.port or 2375)
+        with suppress(ValueError):  # brackets without an end, a port that is no number
+            parts = urlsplit(where)
+            return http.tcp(parts.hostname or "127.0.0.1", parts.port or 2375)
     raise SystemFailure(f"DOCKER_HOST={where} is not supported", hint="use unix:// or tcp://")
 
 
@@ -101,7 +103,11 @@ def facts(asked: compose.Asked | None = None) -> Engine:
     asked = asked or compose.Asked()
     from usenet.domain.host import Engine
 
-    info, version = request("/info"), request("/version")
+    try:
+        info, version = request("/info"), request("/version")
+    except BaseException:
+        asked.end()
+        raise
     options = " ".join(info.get("SecurityOptions") or ())
     return Engine(
         version=version["Version"],
@@ -127,10 +133,16 @@ class Listing:
 
     def __init__(self, project: str = "") -> None:
         filters = {"label": [f"{PROJECT}={project}"]} if project else {}
-        self._asked = _send(f"/containers/json?all=1&filters={quote(json.dumps(filters))}")
+        self._failure: SystemFailure | None = None
+        try:
+            self._asked = _send(f"/containers/json?all=1&filters={quote(json.dumps(filters))}")
+        except SystemFailure as failure:
+            self._failure = failure
 
     def containers(self) -> tuple[Container, ...]:
         """Sorted by service and name. SystemFailure where the engine does not answer."""
+        if self._failure:
+            raise self._failure
         found = _read(self._asked)
         return tuple(sorted((_container(c) for c in found), key=lambda c: (c.service, c.name)))
 
@@ -174,7 +186,7 @@ class Inspecting:
     def _ask(self) -> pipelined.Questions | None:
         paths = [f"/containers/{container}/json" for container in self._left[: pipelined.MOST]]
         with suppress(http.NoAnswer):
-            return pipelined.Questions(_connect(), paths, host="docker", timeout=10) if paths else None
+            return pipelined.Questions(_connect(), paths, host="docker", timeout=PATIENCE) if paths else None
         return None
 
     def found(self) -> dict[str, Mapping[str, Any]]:
@@ -201,8 +213,9 @@ class Inspecting:
 
     def _keep(self, container: str, answer: http.Answer) -> None:
         with suppress(ValueError):  # an engine that dies while it speaks
-            if answer.status < 400:
-                self._found[container] = answer.json()
+            seen = answer.json() if answer.status < 400 else None
+            if isinstance(seen, dict) and seen.get("Id") == container:
+                self._found[container] = seen
 
 
 def inspect_all(containers: Iterable[str]) -> dict[str, Mapping[str, Any]]:

@@ -118,10 +118,12 @@ def _answer(peer: socket.socket, asked: Question, *, whole: bool) -> Answer:
         peer.settimeout(asked.timeout)
         if (not whole and b"\r\n" in got) or len(got) > LIMIT:
             break
-    head, _, body = bytes(got).partition(b"\r\n\r\n")
+    head, end, body = bytes(got).partition(b"\r\n\r\n")
     words = head.split(b"\r\n", 1)[0].split(None, 2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
         raise ValueError("what came back is not HTTP" if got else "the connection was closed without an answer")
+    if whole and not end:
+        raise ValueError("the connection was closed in the middle of an answer")
     return Answer(int(words[1]), body if whole else b"")
 
 

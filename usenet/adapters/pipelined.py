@@ -48,7 +48,7 @@ def _read(stream: BinaryIO) -> Answer:
     if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
         raise ValueError("what came back is not HTTP" if words else "the connection was closed without an answer")
     length, chunked = -1, False
-    while (line := stream.readline(http.LIMIT).strip()) != b"":
+    while line := _line(stream):
         name, _, value = line.lower().partition(b":")
         if name == b"content-length":
             length = int(value)
@@ -62,12 +62,19 @@ def _chunks(stream: BinaryIO) -> Iterator[bytes]:
     while size := int(stream.readline(1024).split(b";")[0], 16):
         yield _exactly(stream, size)
         stream.readline(1024)
-    while stream.readline(http.LIMIT).strip():  # trailers
+    while _line(stream):  # trailers
         pass
 
 
+def _line(stream: BinaryIO) -> bytes:
+    line = stream.readline(http.LIMIT)
+    if not line.endswith(b"\n"):
+        raise ValueError("the connection was closed in the middle of an answer")
+    return line.strip()
+
+
 def _exactly(stream: BinaryIO, size: int) -> bytes:
-    if size > http.LIMIT:
+    if not 0 <= size <= http.LIMIT:
         raise ValueError("what came back is not HTTP")
     data = stream.read(size)
     if len(data) < size:

@@ -73,7 +73,7 @@ class Begun:
         environment: Mapping[str, str] | None = None,
         text: str | None = None,
     ) -> None:
-        self._name, self._text = arguments[0], text
+        self._name, self._text, self._since = arguments[0], text, time.monotonic()
         self._process = subprocess.Popen(
             _located(arguments),
             stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,
@@ -86,14 +86,19 @@ class Begun:
         )
 
     def done(self, timeout: float = 10) -> Done:
-        """Its end, as `run` tells it; SystemFailure when it doesn't come within `timeout` seconds from now."""
+        """Its end, as `run` tells it; SystemFailure when that doesn't come `timeout` seconds after its beginning."""
+        left = max(0.1, timeout - (time.monotonic() - self._since))
         try:
-            out, err = self._process.communicate(self._text, timeout=timeout)
+            out, err = self._process.communicate(self._text, timeout=left)
         except subprocess.TimeoutExpired as late:
             raise SystemFailure(f"{self._name} did not end within {timeout:g} s") from late
         finally:
             _end(self._process)
         return Done(self._process.returncode, out, err)
+
+    def end(self) -> None:
+        """Kill it, if it still runs."""
+        _end(self._process)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

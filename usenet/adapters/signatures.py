@@ -28,21 +28,29 @@ class Signature:
 
 def look(paths: Sequence[str], patience: float = PATIENCE) -> tuple[dict[str, Signature], tuple[Unseen, ...]]:
     """The signature on each device by its path, and the devices that could not be read."""
-    answers: dict[str, Signature | SystemFailure] = {}
+    answers: dict[str, Signature | Exception] = {}
     left = iter(paths)
 
     def ask() -> None:
         for path in left:
             answers[path] = _asked(path, patience)
 
-    threads = [threading.Thread(target=ask) for _ in paths[:AT_ONCE]]  # importing an executor takes longer than blkid
+    # Importing an executor takes longer than blkid.
+    threads = [threading.Thread(target=ask, daemon=True) for _ in paths[:AT_ONCE]]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    answers = {path: answers[path] for path in paths}
-    found = {path: answer for path, answer in answers.items() if isinstance(answer, Signature)}
-    return found, tuple(_together({path: one for path, one in answers.items() if isinstance(one, SystemFailure)}))
+    found, closed = {}, {}
+    for path in paths:
+        answer = answers[path]
+        if isinstance(answer, Signature):
+            found[path] = answer
+        elif isinstance(answer, SystemFailure):
+            closed[path] = answer
+        else:
+            raise answer
+    return found, tuple(_together(closed))
 
 
 def probe(path: str, patience: float = PATIENCE) -> Signature:
@@ -72,13 +80,13 @@ def _decoded(text: str) -> str:
     return raw.decode(errors="replace")
 
 
-def _asked(path: str, patience: float) -> Signature | SystemFailure:
+def _asked(path: str, patience: float) -> Signature | Exception:
     try:
         return probe(path, patience)
-    except SystemFailure as failure:
+    except OSError as failure:  # no process or descriptor is left
+        return SystemFailure(failure.strerror or str(failure), where=path, hint="close programs, or raise: ulimit -n")
+    except Exception as failure:
         return failure
-    except OSError as failure:  # no process or descriptor left
-        return SystemFailure(str(failure), where=path)
 
 
 def _together(failures: dict[str, SystemFailure]) -> Iterator[Unseen]:

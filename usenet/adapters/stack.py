@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from usenet.adapters.home import Home
-from usenet.domain.errors import ConfigError
+from usenet.domain.errors import ConfigError, SystemFailure
 from usenet.domain.reach import Probe, Publication
 
 PLAN = "plan.json"
@@ -51,6 +51,8 @@ def load(home: Home) -> Rendered:
         raise ConfigError(
             f"no stack was written in {home.path}", hint=f"write and start it with: usenet deploy --home {home.path}"
         ) from missing
+    except OSError as failure:
+        raise SystemFailure(f"{path} can't be read: {failure.strerror}", hint=f"look at: ls -ld {path}") from failure
     except (ValueError, KeyError, TypeError, AttributeError) as damage:
         raise ConfigError(
             f"{path} is damaged", hint="it can be written again at any time: usenet services up"

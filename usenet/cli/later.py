@@ -2,15 +2,18 @@
 
 `dataclasses` imports `inspect` (with `ast`, `dis` and `tokenize`) for classes without a docstring; `urllib.parse`
 imports `ipaddress` for addresses in brackets. Together they cost a sixth of `services status`. importlib's LazyLoader
-would do, but Python 3.11 loads its modules at the import statement.
+would do, but Python 3.11 loads its modules at the import statement. From Python 3.12 on `dataclasses` asks `inspect`
+for every class, so that there is nothing to win with it.
 """
 
 from __future__ import annotations
 
 import sys
+from _thread import RLock
 from types import ModuleType
 
 NAMES = ("inspect", "ipaddress")
+_ALONE = RLock()
 
 
 class Later(ModuleType):
@@ -19,9 +22,10 @@ class Later(ModuleType):
     def __getattr__(self, wanted: str) -> object:
         import importlib
 
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
-        real = importlib.import_module(self.__name__)
+        with _ALONE:
+            if sys.modules.get(self.__name__) is self:
+                del sys.modules[self.__name__]
+            real = importlib.import_module(self.__name__)
         self.__dict__.update(real.__dict__)
         return getattr(real, wanted)
 

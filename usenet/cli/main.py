@@ -51,8 +51,12 @@ def run(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _interrupted()
     except OSError as failure:
-        full = failure.errno in _FULL and failure.filename is None
-        return _unwritten(failure) if full else _bug(failure, words)
+        if failure.errno in _FULL and failure.filename is None:
+            return _unwritten(failure)
+        try:
+            return _bug(failure, words)
+        except OSError as full:
+            return _unwritten(full)
 
 
 def _answer(words: list[str]) -> int:

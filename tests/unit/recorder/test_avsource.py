@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from usenet.recorder.errors import RecorderError, Unreachable
+from usenet.recorder.sources.address import Address
 from usenet.recorder.sources.avsource import AvSource, Patience, Wishes
 from usenet.recorder.tracks import Sample
 
@@ -199,3 +201,30 @@ def test_closing_is_never_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     made.close()
     made.close()
     assert len(closed) == 1
+
+
+@pytest.mark.parametrize(
+    ("failure", "why"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "x"), "no machine is known by the name front door"),
+        (socket.gaierror(socket.EAI_AGAIN, "x"), "no name server says now who front door is"),
+        (OSError(24, "x"), ""),
+    ],
+)
+def test_why_a_machine_is_not_known(failure: OSError, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    assert Address("rtsp://a:b@front%20door:554/1").unknown() == why
+    assert Address("rtsp://127.0.0.1/1").host == "127.0.0.1"
+
+
+@pytest.mark.parametrize("url", ["rtsp://127.0.0.1/1", "rtsp://[::1]:554/1", "rtsp://[fe80::1%25lo]/1"])
+def test_an_address_in_numbers_is_known(url: str) -> None:
+    assert Address(url).unknown() == ""
+
+
+@pytest.mark.parametrize("url", ["film.mp4", "file:///a", "rtsp://[::1/1"])
+def test_what_has_no_host_names_none(url: str) -> None:
+    assert Address(url).host == ""

@@ -32,17 +32,23 @@ class Address:
     def host(self) -> str:
         """The machine that is asked; empty where there is none, or none that can be told."""
         try:
-            return urlsplit(self._url).hostname or "" if self.live else ""
+            return unquote(urlsplit(self._url).hostname or "") if self.live else ""
         except ValueError:
             return ""
 
-    def is_known(self) -> bool:
-        """Whether this machine knows who `host` is; takes as long as its name servers do."""
+    def unknown(self) -> str:
+        """Why this machine does not know who `host` is; empty if it does. As slow as its name servers are."""
         try:
-            socket.getaddrinfo(self.host, None)
-        except (OSError, UnicodeError):
-            return False
-        return True
+            socket.getaddrinfo(self.host or None, 0)
+        except UnicodeError:
+            return f"no machine is known by the name {self.host}"
+        except socket.gaierror as failure:
+            if failure.errno == socket.EAI_AGAIN:
+                return f"no name server says now who {self.host} is"
+            return f"no machine is known by the name {self.host}"
+        except OSError:
+            return ""
+        return ""
 
     @property
     def live(self) -> bool:

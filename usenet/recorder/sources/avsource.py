@@ -219,9 +219,9 @@ class AvSource:
         if isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError):
             return RecorderError(f"{self.address}: it refuses us", hint="check its user and its password", code=4)
         unclear = getattr(error, "errno", 0) == errno.EIO  # libav's word for a name that nobody knows, too
-        if unclear and self.address.host and not self.address.is_known():
-            why = f"{self.address}: no machine is known by the name {self.address.host}"
-            return Unreachable(why, hint="look for a slip in the name, or write the address as numbers")
+        if unclear and self.address.host and (unknown := self.address.unknown()):
+            hint = "look for a slip in the name, or write the address as numbers"
+            return Unreachable(f"{self.address}: {unknown}", hint=hint)
         why = "no answer" if late else getattr(error, "strerror", None) or type(error).__name__
         return Unreachable(f"{self.address}: {self.address.clean(str(why))}")
 
