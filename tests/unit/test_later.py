@@ -65,19 +65,23 @@ def test_what_is_asked_of_them_is_theirs(program: str) -> None:
     assert (asked.stdout, asked.stderr) == ("True\n", "")
 
 
-def test_threads_that_ask_at_once_get_one_module() -> None:
-    program = """
-import importlib, sys, threading
+def test_threads_that_ask_at_once_get_one_module(tmp_path: Path) -> None:
+    (tmp_path / "tiny.py").write_text("class Value: ...")
+    program = f"""
+import sys, threading
 from usenet.cli import later
+sys.path.insert(0, {str(tmp_path)!r})
 sys.setswitchinterval(1e-6)
-for _ in range(150):
-    sys.modules["ipaddress"] = stand_in = later.Later("ipaddress")
-    found, threads = [], []
-    for _ in range(4):
-        threads.append(threading.Thread(target=lambda: found.append(stand_in.IPv4Address)))
+def ask():
+    gate.wait()
+    found.append(stand_in.Value)
+for _ in range(1500):
+    sys.modules["tiny"] = stand_in = later.Later("tiny")
+    gate, found = threading.Barrier(4), []
+    threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads: thread.start()
     for thread in threads: thread.join()
-    assert len(found) == 4 and len({*found, sys.modules["ipaddress"].IPv4Address}) == 1, found
+    assert len(found) == 4 and {{*found}} == {{sys.modules["tiny"].Value}}, found
 """
     asked = python("-c", program)
     assert (asked.returncode, asked.stderr) == (0, "")
