@@ -95,6 +95,8 @@ def test_segments_follow_each_other_without_loss(serve: Serve, tmp_path: Path) -
         found = {kind: read(path, kind) for kind in whole}
         for kind, stream in found.items():
             whole[kind] += stream.shas
+        if path == paths[-1] and not found["audio"].samples:
+            break  # it ended before its first sound came
         starts = {
             kind: stream.times[0] - source[kind].times[source[kind].shas.index(stream.shas[0])]
             for kind, stream in found.items()
@@ -182,7 +184,7 @@ class Stuck(Files):
 def test_a_drive_that_stands_still_costs_one_gap_and_moves_nothing(serve: Serve, tmp_path: Path) -> None:
     """The camera is read all the while: what comes after the gap has the distance from what came before."""
     server, drive = serve("h264-aac"), Stuck()
-    taping = Taping(server.url("h264-aac"), tmp_path / "out", io=drive, backlog=100_000)
+    taping = Taping(server.url("h264-aac"), tmp_path / "out", io=drive, backlog=250_000)
     taping.until(25)
     drive.free.clear()
     wait(lambda: taping.status.dropping and taping.status.dropped > 50, lambda: str(taping.status))

@@ -95,8 +95,12 @@ class Stream:
 
 
 def read(path: Path, kind: str) -> Stream:
+    """Without a sample where there is no such stream."""
     with av.open(str(path)) as container:
-        (stream,) = [each for each in container.streams if each.type == kind]
+        streams = [each for each in container.streams if each.type == kind]
+        if not streams:
+            return Stream([], [])
+        (stream,) = streams
         codec = stream.codec_context.codec.canonical_name
         packets = [packet for packet in container.demux(stream) if packet.size]
         data = [pictures(codec, bytes(packet)) if codec in KEYS else bytes(packet) for packet in packets]
