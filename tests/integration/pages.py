@@ -52,7 +52,7 @@ def shell(lines: list[str], cwd: Path, **environment: str) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=600,
+        timeout=1100,  # images may be made, on a slow machine
     )
     assert done.returncode == 0, f"{done.returncode}: {lines}\n{done.stdout}"
     assert "Traceback" not in done.stdout
