@@ -190,7 +190,7 @@ def test_something_else_on_the_socket(raw: bytes, socket_path: Path, monkeypatch
     assert caught.value.code == 5
 
 
-@pytest.mark.parametrize("body", [b"{", b"<html>", b"\xff\xfe", b'[{"Id": "4f'])
+@pytest.mark.parametrize("body", [b"", b"{", b"<html>", b"\xff\xfe", b'[{"Id": "4f'])
 def test_an_engine_that_dies_while_it_speaks(serve: Serve, body: bytes) -> None:
     serve({"/containers/json": body, "/images/json": body, "/info": body, "/version": body})
     for question in (engine.containers, engine.facts):

@@ -72,6 +72,8 @@ def _read(question: http.Question, *, parse: bool = True) -> Any:
     if answer.status >= 400:
         raise SystemFailure(f"the engine refused: {_message(answer)}")
     try:
+        if parse and answer.status == 200 and not answer.body.strip():
+            raise ValueError("an answer without a body")
         return answer.json() if parse else None
     except ValueError as cut:  # an engine that dies while it speaks
         raise _silent("its answer makes no sense") from cut
