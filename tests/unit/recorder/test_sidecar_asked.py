@@ -57,8 +57,8 @@ def test_what_was_stopped_stays_stopped(tmp_path: Path) -> None:
     before.start("door", None)
     before.start("gate", 0.05)
     before.stop("door")
-    wait(lambda: not before.posts["gate"].recording)
-    assert json.loads((tmp_path / NAME).read_text()) == {"version": 1, "cameras": {}}
+    wait(lambda: json.loads((tmp_path / NAME).read_text()) == {"version": 1, "cameras": {}})
+    assert not before.posts["gate"].recording
     after = station(tmp_path, "door", "gate")
     after.open()
     assert not any(post.recording for post in after.posts.values())
