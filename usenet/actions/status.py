@@ -21,14 +21,14 @@ def look(home: Home, names: Sequence[str] = (), group: str = "") -> tuple[Status
     rendered = stack.load(home)
     listing = engine.Listing(rendered.project)
     before, began = cgroups.processors(), time.monotonic()
+    from usenet.actions import standing  # while the engine answers
+
     chosen = ours.choose(home, rendered, names, group)
     containers = ours.containers(home, rendered.project, listing)
     found = {name: containers[name] for name in chosen if name in containers}
     running = {name: container for name, container in found.items() if container.state == "running"}
     inspecting = engine.Inspecting(c.id for c in found.values())
     asked = probes.Asked({n: at(rendered.services[n].probe, c.addresses) for n, c in running.items()}, timeout=3)
-    from usenet.actions import standing  # while they answer
-
     answers, inspected = asked.answers(), inspecting.found()
     time.sleep(max(0.0, WINDOW - (time.monotonic() - began)))
     after, elapsed = {name: cgroups.usage(c.id) for name, c in running.items()}, time.monotonic() - began
