@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from usenet.cli.flags import FLAGS, Flags
+from usenet.cli.flags import FLAGS
 
 # The same examples in every run and no eye on the clock: what fails once fails again, and a busy machine fails nothing.
 # New examples are looked for with: scripts/test unit -- --hypothesis-profile=default
@@ -32,8 +31,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 @pytest.fixture(autouse=True)
 def _own_flags() -> None:
     """Each test begins with the global flags as they are when nothing was given, whatever ran before in its process."""
-    for field in fields(Flags):
-        setattr(FLAGS, field.name, field.default)
+    vars(FLAGS).clear()
 
 
 @pytest.fixture

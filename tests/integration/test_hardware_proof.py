@@ -21,7 +21,7 @@ import pytest
 from tests.integration.conftest import Stack, docker, free_port, interrupt
 from usenet.actions.hardware import Looking
 from usenet.cli import main
-from usenet.cli.flags import FLAGS, Flags
+from usenet.cli.flags import FLAGS
 from usenet.domain.hardware import transcoding
 from usenet.domain.hardware.transcoding import SOFTWARE
 from usenet.domain.host import Gpu, Node
@@ -109,8 +109,7 @@ class Here:
 
     def run(self, *words: str, code: int = 0) -> str:
         self.capsys.readouterr()
-        for one in dataclasses.fields(Flags):  # as in a process of its own
-            setattr(FLAGS, one.name, one.default)
+        vars(FLAGS).clear()  # as in a process of its own
         assert main.run(["--home", str(self.stack.home), *words]) == code
         said = self.capsys.readouterr()
         return said.out + said.err

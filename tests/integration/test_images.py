@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -253,7 +253,7 @@ def test_transmission_is_healthy_after_150_questions_and_does_not_lock_its_owner
     case, head = CASES["transmission"], catalog.load()[0].services["transmission"]
     with running("transmission", case, tmp_path) as service:
         until(lambda: answers(service, case), service)
-        probe = replace(health.probe(head, (), "host"), port=service.port)
+        probe = health.probe(head, (), "host")._replace(port=service.port)
         assert {probes.ask(probe) for _ in range(150)} == {""}
         inside = " ".join(["i=0; while [ $i -lt 150 ]; do i=$((i + 1));", '"$@" || exit 1;', "done"])
         docker("exec", service.container, "bash", "-c", inside, "bash", *health.check(head, "built")[1:])

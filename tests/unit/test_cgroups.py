@@ -9,7 +9,6 @@ import pytest
 
 from tests.saved import plant
 from usenet.adapters import cgroups
-from usenet.adapters.cgroups import Usage
 
 ID = "4f1c0d2b7a9e"
 SCOPE = f"system.slice/docker-{ID}.scope"
@@ -38,18 +37,17 @@ def first(place: str, cpu: str = "cpuacct") -> dict[str, str]:
 @pytest.mark.parametrize(
     ("tree", "expected"),
     [
-        (unified(SCOPE), Usage(7 * MIB, 2.5)),
-        (unified(f"docker/{ID}"), Usage(7 * MIB, 2.5)),
-        (first(f"docker/{ID}"), Usage(8 * MIB, 2.5)),
-        (first(SCOPE), Usage(8 * MIB, 2.5)),
-        (first(f"docker/{ID}", "cpu,cpuacct"), Usage(8 * MIB, 2.5)),
+        (unified(SCOPE), 7 * MIB),
+        (unified(f"docker/{ID}"), 7 * MIB),
+        (first(f"docker/{ID}"), 8 * MIB),
+        (first(SCOPE), 8 * MIB),
+        (first(f"docker/{ID}", "cpu,cpuacct"), 8 * MIB),
     ],
     ids=["2-systemd", "2-cgroupfs", "1-cgroupfs", "1-systemd", "1-joined"],
 )
-def test_usage(tree: dict[str, str], expected: Usage, tmp_path: Path) -> None:
+def test_memory_and_processor_time(tree: dict[str, str], expected: int, tmp_path: Path) -> None:
     root = str(plant(tree, tmp_path))
-    assert cgroups.usage(ID, root) == expected
-    assert cgroups.processors(root) == {ID: expected.cpu}
+    assert (cgroups.memory(ID, root), cgroups.processors(root)) == (expected, {ID: 2.5})
 
 
 @pytest.mark.parametrize(
@@ -57,24 +55,25 @@ def test_usage(tree: dict[str, str], expected: Usage, tmp_path: Path) -> None:
     [
         {},
         {f"docker/{ID}/other": "1"},
-        unified("docker/another"),
-        {f"memory/docker/{ID}/memory.usage_in_bytes": "5\n"},  # no processor time beside it
+        {"docker/another/memory.current": "5\n"},
         {f"docker/{ID}/memory.current": "max\n"},
         {f"docker/{ID}/memory.current": ""},
     ],
 )
 def test_what_is_not_there_is_unknown(tree: dict[str, str], tmp_path: Path) -> None:
-    assert cgroups.usage(ID, str(plant(tree, tmp_path))) is None
+    root = str(plant(tree, tmp_path))
+    assert (cgroups.memory(ID, root), cgroups.processors(root)) == (None, {})
 
 
 def test_more_cache_than_use_is_no_negative_memory(tmp_path: Path) -> None:
     tree = {**unified(SCOPE), f"{SCOPE}/memory.current": "100\n"}
-    assert cgroups.usage(ID, str(plant(tree, tmp_path))) == Usage(0, 2.5)
+    assert cgroups.memory(ID, str(plant(tree, tmp_path))) == 0
 
 
 def test_a_kernel_without_memory_accounting_of_the_cache(tmp_path: Path) -> None:
     tree = {f"{SCOPE}/memory.current": "100\n", f"{SCOPE}/cpu.stat": "garbage\nusage_usec x\n"}
-    assert cgroups.usage(ID, str(plant(tree, tmp_path))) == Usage(100, 0.0)
+    root = str(plant(tree, tmp_path))
+    assert (cgroups.memory(ID, root), cgroups.processors(root)) == (100, {ID: 0.0})
 
 
 def test_the_processor_time_of_all_containers_at_once(tmp_path: Path) -> None:
@@ -96,4 +95,4 @@ def test_a_container_that_ends_at_this_moment_is_not_there(tmp_path: Path, monke
         raise OSError(errno.ENODEV, "No such device")
 
     monkeypatch.setattr("os.read", gone)
-    assert (cgroups.usage(ID, root), cgroups.processors(root)) == (None, {})
+    assert (cgroups.memory(ID, root), cgroups.processors(root)) == (None, {})

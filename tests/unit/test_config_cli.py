@@ -6,14 +6,13 @@ import pty
 import stat
 import subprocess
 import sys
-from dataclasses import fields
 
 import pytest
 
 from usenet.adapters import files, secrets, settings
 from usenet.adapters.home import Home
 from usenet.cli import main
-from usenet.cli.flags import FLAGS, Flags
+from usenet.cli.flags import FLAGS
 
 FILE = (
     "# mine\nname: media\nservices:\n  sonarr:\n    port: 8990  # taken\n"
@@ -27,8 +26,7 @@ def usenet(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
     def run(*words):
-        for field in fields(Flags):
-            setattr(FLAGS, field.name, field.default)
+        vars(FLAGS).clear()
         code = main.run(["--home", str(tmp_path), *words])
         out, err = capsys.readouterr()
         return code, out, err

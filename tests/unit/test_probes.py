@@ -6,7 +6,6 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from usenet.domain.reach import Probe
 
 
 def http(port: int, **changes: Any) -> Probe:
-    return replace(Probe(kind="http", address="127.0.0.1", port=port, path="/ping"), **changes)
+    return Probe(kind="http", address="127.0.0.1", port=port, path="/ping")._replace(**changes)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from usenet.cli import hardware_view, quick, root, status_view
-from usenet.cli.flags import FLAGS, Flags
+from usenet.cli.flags import FLAGS, NAMES
 
 WORDS = ["services", "status", "sonarr", "--json", "-q", "--quiet", "-n", "--dry-run", "-y", "--yes", "-v", "--verbose"]
 WORDS += [
@@ -34,9 +33,12 @@ WORDS += [
 VERB = st.lists(st.sampled_from(WORDS), max_size=3)
 
 
+def flags() -> dict[str, Any]:
+    return {name: getattr(FLAGS, name) for name in NAMES}
+
+
 def clean() -> None:
-    for field in fields(Flags):
-        setattr(FLAGS, field.name, field.default)
+    vars(FLAGS).clear()
 
 
 def told(run: Any, words: list[str]) -> object:
@@ -44,8 +46,16 @@ def told(run: Any, words: list[str]) -> object:
     seen: list[object] = []
     clean()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(status_view, "show", lambda names, group: seen.append((list(names), group, asdict(FLAGS))))
-        patch.setattr(hardware_view, "show", lambda saved, compose=None: seen.append((saved, asdict(FLAGS))))
+        patch.setattr(
+            status_view,
+            "show",
+            lambda names, group: seen.append((list(names), group, flags())),
+        )
+        patch.setattr(
+            hardware_view,
+            "show",
+            lambda saved, compose=None: seen.append((saved, flags())),
+        )
         try:
             run(words)
         except Exception:  # words that Typer refuses, in whatever way

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from tests.unit.recorder.footage import film
 from tests.unit.recorder.takes import TRACKS, held, takes
-from usenet.cli.flags import FLAGS, Flags
+from usenet.cli.flags import FLAGS
 from usenet.cli.main import run
 from usenet.recorder.errors import Poisoned
 from usenet.recorder.recorder import Recorder
@@ -41,8 +40,7 @@ def recordings(tmp_path: Path) -> Path:
 
 def anew(*words: str) -> int:
     """As a new process: with no flag of the run before."""
-    for field in fields(Flags):
-        setattr(FLAGS, field.name, field.default)
+    vars(FLAGS).clear()
     return run(["recorder", *words])
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from usenet.adapters import cards, engine
-from usenet.adapters.cgroups import Usage
 from usenet.adapters.engine import Container
 from usenet.adapters.stack import RenderedService
 from usenet.domain import health
@@ -34,21 +33,25 @@ class Status:
     cpu: float | None = None
 
 
-def status(
-    service: RenderedService,
-    container: Container | None,
-    *,
-    inspected: Mapping[str, Any] | None,
-    answer: str | None,
-    usage: Usage | None,
-    cpu: float | None,
-) -> Status:
-    """`inspected`: what the engine knows of its container; `answer`: what its probe told; None where nobody said."""
+class Told(NamedTuple):
+    """What was said of one container; None where nobody said anything.
+
+    `inspected`: by the engine; `answer`: by its probe; `memory` in bytes and `cpu` in processors: by the kernel.
+    """
+
+    inspected: Mapping[str, Any] | None
+    answer: str | None
+    memory: int | None
+    cpu: float | None
+
+
+def status(service: RenderedService, container: Container | None, told: Told) -> Status:
+    """What to call it, from all that was said."""
     found = _stopped(service, container)
-    if inspected is not None:
-        found = _running(found, service, inspected, answer)
-    if usage and cpu is not None:
-        found = replace(found, memory=usage.memory, cpu=round(cpu, 3))
+    if told.inspected is not None:
+        found = _running(found, service, told.inspected, told.answer)
+    if told.memory is not None and told.cpu is not None:
+        found = replace(found, memory=told.memory, cpu=round(told.cpu, 3))
     return _with_drift(found, service)
 
 

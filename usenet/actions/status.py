@@ -29,21 +29,15 @@ def look(home: Home, names: Sequence[str] = (), group: str = "") -> tuple[Status
     running = {name: container for name, container in found.items() if container.state == "running"}
     inspecting = engine.Inspecting(c.id for c in found.values())
     asked = probes.Asked({n: at(rendered.services[n].probe, c.addresses) for n, c in running.items()}, timeout=3)
-    answers, inspected = asked.answers(), inspecting.found()
+    memory = {name: cgroups.memory(c.id) for name, c in running.items()}
+    inspected, answers = inspecting.found(), asked.answers()
     time.sleep(max(0.0, WINDOW - (time.monotonic() - began)))
-    after, elapsed = {name: cgroups.usage(c.id) for name, c in running.items()}, time.monotonic() - began
+    after, elapsed = cgroups.processors(), time.monotonic() - began
+    cpu = {id_: (after[id_] - before[id_]) / elapsed for id_ in after.keys() & before.keys()}
     result = []
     for name in chosen:
-        container, usage = found.get(name), after.get(name)
-        old = before.get(container.id) if container else None
-        result.append(
-            standing.status(
-                rendered.services[name],
-                container,
-                inspected=inspected.get(container.id) if container else None,
-                answer=answers.get(name),
-                usage=usage,
-                cpu=(usage.cpu - old) / elapsed if usage and old is not None else None,
-            )
-        )
+        container = found.get(name)
+        known = container.id if container else ""
+        told = standing.Told(inspected.get(known), answers.get(name), memory.get(name), cpu.get(known))
+        result.append(standing.status(rendered.services[name], container, told))
     return tuple(result)

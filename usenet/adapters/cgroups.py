@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
 
 ROOT = "/sys/fs/cgroup"
 _HEX = frozenset("0123456789abcdef")
 
 
-class Usage(NamedTuple):
-    """`memory` in bytes without the page cache that can be dropped; `cpu` in seconds since the container's start."""
+def memory(container: str, root: str = ROOT) -> int | None:
+    """Bytes that one container uses now, without the page cache that can be dropped.
 
-    memory: int
-    cpu: float
-
-
-def usage(container: str, root: str = ROOT) -> Usage | None:
-    """What one container uses now; None where its cgroup is not found (stopped, or a layout unknown to us)."""
-    for place in _unified(container, root):
-        if (current := _number(f"{place}/memory.current")) is not None:
-            cache = _field(_read(f"{place}/memory.stat"), "inactive_file")
-            return Usage(max(current - cache, 0), _field(_read(f"{place}/cpu.stat"), "usage_usec") / 1e6)
-    for place in _first_version(container):
-        current = _number(f"{root}/memory/{place}/memory.usage_in_bytes")
-        time = _cpuacct(place, root)
-        if current is not None and time is not None:
-            cache = _field(_read(f"{root}/memory/{place}/memory.stat"), "total_inactive_file")
-            return Usage(max(current - cache, 0), time / 1e9)
+    None where its cgroup is not found (stopped, or a layout unknown to us).
+    """
+    for place in (f"system.slice/docker-{container}.scope", f"docker/{container}"):
+        for group, current, cache in (
+            (f"{root}/{place}", "memory.current", "inactive_file"),
+            (f"{root}/memory/{place}", "memory.usage_in_bytes", "total_inactive_file"),
+        ):
+            if (used := _number(f"{group}/{current}")) is not None:
+                return max(used - _field(_read(f"{group}/memory.stat"), cache), 0)
     return None
 
 
@@ -56,22 +48,6 @@ def _containers(place: str) -> Iterator[tuple[str, str]]:
         container = name.removeprefix("docker-").removesuffix(".scope")
         if _HEX.issuperset(container):
             yield container, name
-
-
-def _unified(container: str, root: str) -> tuple[str, ...]:
-    return f"{root}/system.slice/docker-{container}.scope", f"{root}/docker/{container}"
-
-
-def _first_version(container: str) -> tuple[str, ...]:
-    return f"docker/{container}", f"system.slice/docker-{container}.scope"
-
-
-def _cpuacct(place: str, root: str) -> int | None:
-    return _first(f"{root}/cpuacct/{place}/cpuacct.usage", f"{root}/cpu,cpuacct/{place}/cpuacct.usage")
-
-
-def _first(*paths: str) -> int | None:
-    return next((value for path in paths if (value := _number(path)) is not None), None)
 
 
 def _number(path: str) -> int | None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from usenet.domain.errors import ConfigError, SystemFailure
 
 SETTINGS = "usenet.yaml"
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(NamedTuple):
     """The paths of one stack directory; `path` is absolute. Nothing need exist."""
 
     path: Path

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 Connect = Callable[[float], socket.socket]
 LIMIT = 64 * 2**20
+HERE = "127.0.0.1"
 
 
 class NoAnswer(Exception):
@@ -46,7 +47,7 @@ def tcp(address: str, port: int, *, tls: bool = False) -> Connect:
     """Connect to a port; with `tls` without checking the certificate, which a container made for itself."""
 
     def connect(timeout: float) -> socket.socket:
-        made = socket.create_connection((address, port), timeout)
+        made = _here(port, timeout) if address == HERE else socket.create_connection((address, port), timeout)
         if not tls:
             return made
         import ssl
@@ -56,6 +57,18 @@ def tcp(address: str, port: int, *, tls: bool = False) -> Connect:
         return context.wrap_socket(made, server_hostname=address)
 
     return connect
+
+
+def _here(port: int, timeout: float) -> socket.socket:
+    """Without asking the resolver what 127.0.0.1 means, each time."""
+    made = socket.socket()
+    made.settimeout(timeout)
+    try:
+        made.connect((HERE, port))
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 def ask(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import sys
@@ -49,10 +48,18 @@ def document(value: object) -> None:
 
 def plain(value: object) -> Any:
     """`value` in JSON's types."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if hasattr(value, "_asdict"):
+        return plain(value._asdict())
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
+    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
+        from dataclasses import fields  # 2 ms, which a table does without
+
+        return {field.name: plain(getattr(value, field.name)) for field in fields(cast("Any", value))}
+    return _collection(value)
+
+
+def _collection(value: object) -> Any:
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, set | frozenset):

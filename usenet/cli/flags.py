@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from usenet.domain.errors import Interrupted
 
 
-@dataclass(slots=True)
 class Flags:
-    """What holds for the whole run. `home` is empty when not given."""
+    """What holds for the whole run, as long as nothing else was given. `home`: empty when not given."""
 
     dry_run: bool = False
     json: bool = False
@@ -22,6 +20,7 @@ class Flags:
 
 
 FLAGS = Flags()
+NAMES = tuple(Flags.__annotations__)
 
 
 @contextmanager

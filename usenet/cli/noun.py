@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
@@ -11,10 +10,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from usenet.cli.flags import FLAGS, Flags, interruptible
+from usenet.cli.flags import FLAGS, NAMES, interruptible
 
 Verb = TypeVar("Verb", bound=Callable[..., None])
-_NAMES = tuple(f.name for f in fields(Flags))
 _NUMBERS: dict[type[Any] | None, str] = {int: "a whole number", float: "a number"}
 
 
@@ -63,7 +61,7 @@ def _process(parameter: Any, coerce: Callable[[Any, Any], Any], context: Any, va
 
 def take(context: Any) -> None:
     """Move what was given of the global flags from a command's parameters to FLAGS."""
-    for name in _NAMES:
+    for name in NAMES:
         value = context.params.pop(name, None)
         if value:
             setattr(FLAGS, name, value)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from usenet.cli.flags import FLAGS, interruptible
 
@@ -20,13 +19,15 @@ _SWITCHES = {"--json": "json", "--quiet": "quiet", "-q": "quiet", "--yes": "yes"
 _SWITCHES |= {"--dry-run": "dry_run", "-n": "dry_run"}
 
 
-@dataclass(slots=True)
 class Words:
     """What the words of one of the verbs say. `plain`: the verb, and names after it; `options`: its own."""
 
-    plain: list[str] = field(default_factory=list)
-    options: dict[str, str] = field(default_factory=dict)
-    flags: dict[str, bool | str] = field(default_factory=dict)
+    __slots__ = ("flags", "options", "plain")
+
+    def __init__(self) -> None:
+        self.plain: list[str] = []
+        self.options: dict[str, str] = {}
+        self.flags: dict[str, bool | str] = {}
 
     @property
     def verb(self) -> tuple[str, ...]:

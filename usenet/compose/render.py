@@ -18,6 +18,7 @@ from usenet.compose.shape import Shape
 from usenet.compose.text import Value, dump
 from usenet.domain.errors import ConfigError
 from usenet.domain.plan import Grant, Plan
+from usenet.domain.reach import Probe, Publication
 
 HEADER = "# Written by usenet from usenet.yaml. Don't edit: change usenet.yaml, then run usenet deploy.\n"
 FILES = "usenet.files"  # a label
@@ -111,7 +112,16 @@ def _json(value: object) -> str:
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in _names(value.__class__)}
+    return {name: _told(getattr(value, name)) for name in _names(value.__class__)}
+
+
+def _told(value: Any) -> Any:
+    """Named tuples, which JSON would take for lists, as what their fields say."""
+    if isinstance(value, Probe):
+        return value._asdict()
+    if isinstance(value, tuple) and value and isinstance(value[0], Publication):
+        return [one._asdict() for one in value]
+    return value
 
 
 @cache

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Publication:
+class Publication(NamedTuple):
     """A container port on the host. `use` as in service.Port."""
 
     address: str
@@ -18,8 +16,7 @@ class Publication:
     use: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
+class Probe(NamedTuple):
     """How the host asks a service for its health; `kind` running means that there is nothing to ask.
 
     `address` is empty where the port is not published: the container's own address is asked then.
@@ -38,4 +35,4 @@ class Probe:
 
 def at(probe: Probe, addresses: Sequence[str]) -> Probe:
     """The probe, asked at the container's own address where its port is not published."""
-    return probe if probe.address or not addresses else replace(probe, address=addresses[0])
+    return probe if probe.address or not addresses else probe._replace(address=addresses[0])

@@ -182,10 +182,10 @@ class Segment:
                 self._io.pwrite(self._handles["part"], data, self.size)
             except OSError as error:
                 self._failed_write(error)
+            self.seq, self.size = chunk.seq, chunk.end  # first: what is no longer pending is not clean yet
             self._pending.clear()
             self._cut_at = time.monotonic()
             self._journal(index.record(chunk, self.head.nonce))
-            self.seq, self.size = chunk.seq, chunk.end
             return self.seq
 
     def _failed_write(self, error: OSError) -> None:
