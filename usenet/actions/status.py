@@ -33,7 +33,7 @@ def look(home: Home, names: Sequence[str] = (), group: str = "") -> tuple[Status
     inspected, answers = inspecting.found(), asked.answers()
     time.sleep(max(0.0, WINDOW - (time.monotonic() - began)))
     after, elapsed = cgroups.processors(), time.monotonic() - began
-    cpu = {id_: (after[id_] - before[id_]) / elapsed for id_ in after.keys() & before.keys()}
+    cpu = {id_: max(after[id_] - before[id_], 0.0) / elapsed for id_ in after.keys() & before.keys()}
     result = []
     for name in chosen:
         container = found.get(name)
