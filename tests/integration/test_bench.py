@@ -121,6 +121,7 @@ def test_every_figure_stands_beside_its_anchor_and_nothing_is_left(tmp_path: Pat
     said, complaint = bench.process.communicate(timeout=1800)
     assert bench.process.returncode == 0, complaint
     machine, *lines = said.splitlines()
+    assert not [line for line in lines if line.startswith("left out: recorder, ")], complaint
     assert all(f"{key} " in machine for key in ("cpu", "cores", "kernel", "engine", "compose"))
     for figure, anchor in ANCHORS.items():
         assert any(line.startswith(f"{figure} ") and anchor in line for line in lines), (figure, said)

@@ -7,8 +7,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.timing import Figure
@@ -16,6 +17,9 @@ from bench.timing import Figure
 if TYPE_CHECKING:
     from bench.figures import Round
     from bench.recorder.material import Material
+
+Part = Callable[[Path], Iterator[Figure]]
+FAILURES = (RuntimeError, OSError, subprocess.SubprocessError)
 
 
 def recorder(now: Round) -> Iterator[Figure]:
@@ -32,35 +36,41 @@ def recorder(now: Round) -> Iterator[Figure]:
     made = material.make(folder)
     for name, part in _parts(now, made).items():
         load, began = os.getloadavg()[0], time.monotonic()
-        try:
-            yield from part()
-        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
-            print(f"left out: recorder, {name}: {error}")
+        yield from _measured(name, part, now.scratch.folder)
         print(f"  {name}: {time.monotonic() - began:.0f} s, load {load:.2f} before it", file=sys.stderr)
 
 
-def _parts(now: Round, made: Material) -> dict[str, Callable[[], Iterator[Figure]]]:
+def _measured(name: str, part: Part, place: Path) -> Sequence[Figure]:
+    """All figures of a part; on a machine that others use too, a second time where the first was disturbed."""
+    try:
+        return tuple(part(place / name))
+    except FAILURES as error:
+        print(f"  once more: recorder, {name}: {error}", file=sys.stderr)
+    try:
+        return tuple(part(place / f"{name}-again"))
+    except FAILURES as error:
+        print(f"left out: recorder, {name}: {error}")
+        return ()
+
+
+def _parts(now: Round, made: Material) -> dict[str, Part]:
     from bench.recorder import cost, device, finish, full, kill, opening, power, promptly, streams, volume
 
-    place, few = now.scratch.folder, now.quick
-    parts: dict[str, Callable[[], Iterator[Figure]]] = {
-        "kill": lambda: kill.kill(made, place / "kill", waves=1 if few else 5, copies=2 if few else 3),
-        "cost": lambda: cost.cost(made, place / "cost", loops=15 if few else 112, times=1 if few else 3),
-        "promptly": lambda: promptly.promptly(
-            made, place / "promptly", cameras=32, seconds=2 if few else 10, times=1 if few else 3
-        ),
-        "streams": lambda: streams.streams(made, place / "streams", cameras=4 if few else 24, seconds=3 if few else 15),
-        "opening": lambda: opening.opening(made, place / "opening", hours=1 / 60 if few else 1, times=1 if few else 5),
-        "finish": lambda: finish.finish(
-            made, place / "finish", hours=0.5 if few else 10, times=1 if few else 3, remuxed=1 / 60 if few else 1
+    few = now.quick
+    parts: dict[str, Part] = {
+        "kill": lambda at: kill.kill(made, at, waves=1 if few else 5, copies=2 if few else 3),
+        "cost": lambda at: cost.cost(made, at, loops=15 if few else 112, times=1 if few else 3),
+        "promptly": lambda at: promptly.promptly(made, at, cameras=32, seconds=2 if few else 10, times=1 if few else 3),
+        "streams": lambda at: streams.streams(made, at, cameras=4 if few else 24, seconds=3 if few else 15),
+        "opening": lambda at: opening.opening(made, at, hours=1 / 60 if few else 1, times=1 if few else 5),
+        "finish": lambda at: finish.finish(
+            made, at, hours=0.5 if few else 10, times=1 if few else 3, remuxed=1 / 60 if few else 1
         ),
     }
     if not volume.possible():
         print("left out: the recorder on drives of its own: it needs root and loop devices")
         return parts
-    parts["power"] = lambda: power.power(
-        made, place / "power", long=5 if few else 44, short=() if few else (4, 5, 6), few=few
-    )
-    parts["device"] = lambda: device.device(made, place / "device", seconds=3 if few else 12, few=few)
-    parts["full"] = lambda: full.full(made, place / "full")
+    parts["power"] = lambda at: power.power(made, at, long=5 if few else 44, short=() if few else (4, 5, 6), few=few)
+    parts["device"] = lambda at: device.device(made, at, seconds=3 if few else 12, few=few)
+    parts["full"] = lambda at: full.full(made, at)
     return parts
