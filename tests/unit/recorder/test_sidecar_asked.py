@@ -112,6 +112,14 @@ def test_a_clock_that_was_set_back_makes_nothing_longer(tmp_path: Path) -> None:
     assert seconds_left(of, "door") == 60
 
 
+@pytest.mark.parametrize("far", [1e12, 1e308])
+def test_a_time_that_nobody_can_have_asked_for_ends_after_a_day(tmp_path: Path, far: float) -> None:
+    Asked(tmp_path / NAME).remember("door", Wish(far, far))
+    of = station(tmp_path, "door")
+    of.open()
+    assert (of.ready, seconds_left(of, "door")) == (True, 86_400)
+
+
 def test_one_that_can_not_be_begun_holds_up_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     def refuse() -> None:
         raise RecorderError("no thread is left")

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 log = logging.getLogger("usenet.recorder.asked")
 
 NAME = "asked.json"
+LONGEST = 86_400.0  # seconds: nobody may ask for more at once
 
 
 class Wish(NamedTuple):
@@ -27,7 +28,7 @@ class Wish(NamedTuple):
         """Seconds; 0 or less: it is over. Never more than was asked for, however far a clock was set back."""
         if self.until is None or self.seconds is None:
             return None
-        return min(self.until - now, self.seconds)
+        return min(self.until - now, self.seconds, LONGEST)
 
 
 class Asked:
