@@ -52,12 +52,12 @@ def _connect() -> http.Connect:
     raise SystemFailure(f"DOCKER_HOST={where} is not supported", hint="use unix:// or tcp://")
 
 
-def request(path: str, *, method: str = "GET", timeout: float = 10, parse: bool = True) -> Any:
+def request(path: str, *, method: str = "GET", timeout: float = 30, parse: bool = True) -> Any:
     """One question to the engine's API; its JSON. Raises SystemFailure with the engine's own words."""
     return _read(_send(path, method=method, timeout=timeout), parse=parse)
 
 
-def _send(path: str, *, method: str = "GET", timeout: float = 10) -> http.Question:
+def _send(path: str, *, method: str = "GET", timeout: float = 30) -> http.Question:
     try:
         return http.send(_connect(), path, host="docker", timeout=timeout, method=method)
     except http.NoAnswer as silence:
