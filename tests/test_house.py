@@ -25,7 +25,7 @@ ARROWS = {
 }
 # Who alone may import these: a file, or a folder and what is in it.
 DOORS: dict[str, str | tuple[str, ...]] = {
-    "subprocess": "adapters/shell.py",
+    "subprocess": ("adapters/shell.py", "adapters/together.py"),
     "docker": "adapters/engine",
     "python_on_whales": "adapters/engine",
     "pyudev": "adapters",

@@ -9,7 +9,7 @@ from usenet.actions.hardware import measuring
 from usenet.actions.hardware.measuring import Room
 from usenet.adapters import ffmpeg
 from usenet.adapters.ffmpeg import Ffmpeg
-from usenet.adapters.shell import Ran
+from usenet.adapters.together import Ran
 from usenet.domain.hardware.benchmark import Case, Offers, Result
 from usenet.domain.hardware.transcoding import SOFTWARE, Clip
 from usenet.domain.plan import Encoder

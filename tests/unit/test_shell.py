@@ -1,4 +1,4 @@
-"""Programs that run for long: their lines, their exit codes, and Ctrl-C."""
+"""Programs that run for long: their lines, their exit codes, and Ctrl-C; and one that is fed and read in bytes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from usenet.adapters import shell
+from usenet.domain.errors import SystemFailure
 
 WAITS = "trap 'echo canceled >&2; exit 1' INT; echo ready; sleep 60 & wait"
 
@@ -56,3 +57,14 @@ def test_ctrl_c_ends_it_without_a_word(call: str, tmp_path: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(30) == 130
     assert (tmp_path / "errors").read_text() == ""
+
+
+def test_bytes_go_in_and_come_out_as_they_are() -> None:
+    data = bytes(range(256)) * 1000
+    assert shell.piped(["sh", "-c", "cat; echo said >&2; exit 5"], data) == (5, data, "said\n")
+    assert shell.piped(["true"], data)[0] == 0  # one that does not read
+
+
+def test_one_that_is_late_is_killed() -> None:
+    with pytest.raises(SystemFailure, match="did not end within"):
+        shell.piped(["sleep", "600"], b"", timeout=0.2)

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from usenet.adapters import shell
-from usenet.adapters.shell import Ran
+from usenet.adapters import shell, together
+from usenet.adapters.together import Ran
 from usenet.adapters.transcoders import Transcoder
 from usenet.domain.errors import SystemFailure
 from usenet.domain.hardware import measured
@@ -133,7 +133,7 @@ def measure(
     """
     commands = [ffmpeg.command(arguments, clips) for arguments in lines]
     start = STARTING if ffmpeg.image else 0.0
-    found = shell.together(
+    found = together.run(
         commands,
         begun=lambda out: measured.pictures(out) >= settled,
         patience=window + start,

@@ -1,4 +1,4 @@
-"""The only room that starts processes."""
+"""Starts processes, one at a time. Only this room does, and together.py."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,6 @@ class Done:
 INTERRUPTED = 130
 _READ = 2**16  # bytes of what a program wrote that somebody may want to read
 DYING = 0.1  # seconds for a process that was killed, to end
-_ENDING = 2.0  # the same, on a machine that is as busy as it can be
 _observers: list[Callable[[Sequence[str]], None]] = []
 
 
@@ -75,12 +74,12 @@ class Begun:
     ) -> None:
         self._name, self._text, self._since = arguments[0], text, time.monotonic()
         self._process = subprocess.Popen(
-            _located(arguments),
+            located(arguments),
             stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=cwd,
-            env=_environment(environment),
+            env=environ(environment),
             text=True,
             errors="replace",
         )
@@ -119,12 +118,12 @@ def left(arguments: Sequence[str], *, timeout: float, cwd: Path, environment: Ma
 
     with tempfile.TemporaryFile() as out:  # a pipe would end with the last who has it
         process = subprocess.Popen(
-            _located(arguments),
+            located(arguments),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
             cwd=cwd,
-            env=_environment(environment),
+            env=environ(environment),
             process_group=0,
             text=True,
         )
@@ -152,7 +151,7 @@ def hand_over(arguments: Sequence[str], environment: Mapping[str, str] | None = 
     # Away from the terminal's Ctrl-C, which Compose comments on; what reads from the terminal must stay in front.
     group = None if os.isatty(0) else 0
     try:
-        with subprocess.Popen(_located(arguments), env=_environment(environment), process_group=group) as process:
+        with subprocess.Popen(located(arguments), env=environ(environment), process_group=group) as process:
             try:
                 return process.wait()
             except KeyboardInterrupt:
@@ -169,11 +168,11 @@ def relay(arguments: Sequence[str], say: Callable[[str], None], environment: Map
     """Run a long program, say each line of its stdout and stderr; its exit code, 130 after Ctrl-C. For `logs`."""
     try:
         with subprocess.Popen(
-            _located(arguments),
+            located(arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=_environment(environment),
+            env=environ(environment),
             text=True,
             errors="replace",
         ) as process:
@@ -187,108 +186,14 @@ def relay(arguments: Sequence[str], say: Callable[[str], None], environment: Map
         return INTERRUPTED
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """A program that ran beside others. `opened` and `closed`: its stdout when the time that counts began and ended."""
-
-    code: int
-    out: str
-    err: str
-    opened: str
-    closed: str
-
-
-def together(
-    commands: Sequence[Sequence[str]],
-    *,
-    begun: Callable[[str], bool],
-    patience: float,
-    window: float,
-    grace: float,
-    tick: Callable[[], None],
-) -> tuple[float, tuple[Ran, ...]]:
-    """Run programs that would not end by themselves, all at the same time; the seconds that counted, and each.
-
-    Time counts from when each one's stdout satisfies `begun`, or `patience` is over, for `window` seconds, or until
-    all have ended. `tick` is called a few times a second. Then each gets what Ctrl-C sends, and `grace` seconds to end.
-    """
-    with ExitStack() as open_ones:
-        started = [open_ones.enter_context(_beside(command)) for command in commands]
-        _wait(lambda: all(one.is_over() or begun(one.out()) for one in started), patience, tick)
-        opened, since = [one.out() for one in started], time.monotonic()
-        _wait(lambda: all(one.is_over() for one in started), window, tick)
-        closed, counted = [one.out() for one in started], time.monotonic() - since
-        for one in started:
-            one.process.send_signal(signal.SIGINT)
-        _wait(lambda: all(one.is_over() for one in started), grace, tick)
-        for one in started:
-            one.process.kill()
-        ran = zip((one.finished() for one in started), opened, closed, strict=True)
-        return counted, tuple(Ran(done.code, done.out, done.err, first, last) for done, first, last in ran)
-
-
-def _wait(over: Callable[[], bool], seconds: float, tick: Callable[[], None]) -> None:
-    end = time.monotonic() + seconds
-    while not over() and (left := end - time.monotonic()) > 0:
-        time.sleep(min(0.05, left))
-        tick()
-
-
-@dataclass(frozen=True, slots=True)
-class _Beside:
-    """A process that writes into files, which no pipe that nobody reads can stop."""
-
-    process: subprocess.Popen[bytes]
-    files: tuple[int, int]
-
-    def is_over(self) -> bool:
-        return self.process.poll() is not None
-
-    def out(self, stream: int = 0) -> str:
-        # Reading at a place of its own: the process writes where the file stands.
-        size = os.fstat(self.files[stream]).st_size
-        return os.pread(self.files[stream], size, 0).decode(errors="replace")
-
-    def finished(self) -> Done:
-        """What it did; one that a driver without an answer keeps in the kernel counts as killed."""
-        code = _waited(self.process)
-        return Done(-signal.SIGKILL if code is None else code, self.out(), self.out(1))
-
-
-def _waited(process: subprocess.Popen[bytes]) -> int | None:
-    """The exit code, once it is there; None when it takes too long."""
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=_ENDING)
-    return process.returncode
-
-
-@contextmanager
-def _beside(command: Sequence[str]) -> Iterator[_Beside]:
-    import tempfile
-
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        # A group of its own: Ctrl-C on the terminal is ours to pass on.
-        process = subprocess.Popen(
-            _located(command), stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=_environment(), process_group=0
-        )
-        try:
-            yield _Beside(process, (out.fileno(), err.fileno()))
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)  # a container's client passes it on
-                _waited(process)
-            process.kill()
-            _waited(process)
-
-
 def piped(arguments: Sequence[str], data: bytes, *, timeout: float = 10) -> tuple[int, bytes, str]:
     """Run a program with `data` on its stdin; its exit code, stdout as it is and stderr. SystemFailure as in `run`."""
     with subprocess.Popen(
-        _located(arguments),
+        located(arguments),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=_environment(),
+        env=environ(),
     ) as process:
         try:
             out, err = process.communicate(data, timeout=timeout)
@@ -299,13 +204,14 @@ def piped(arguments: Sequence[str], data: bytes, *, timeout: float = 10) -> tupl
     return process.returncode, out, err.decode(errors="replace")
 
 
-def _environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Ours without what would change the meaning of our command lines: COMPOSE_* and docker's contexts."""
+def environ(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Our environment without what would change the meaning of our command lines: COMPOSE_* and docker's contexts."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("COMPOSE_") and k != "DOCKER_CONTEXT"}
     return {**kept, "LC_ALL": "C.UTF-8", "DOCKER_HOST": door.address(), **(more or {})}
 
 
-def _located(arguments: Sequence[str]) -> list[str]:
+def located(arguments: Sequence[str]) -> list[str]:
+    """The command line with the path of its program, about to be run. SystemFailure when the program is missing."""
     program = arguments[0] if os.sep in arguments[0] else found(arguments[0])
     if not program:
         raise SystemFailure(f"{arguments[0]} is not installed", hint=f"install it, or put it on PATH: {arguments[0]}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from usenet.adapters import ffmpeg
 from usenet.adapters.ffmpeg import Ffmpeg
 from usenet.adapters.power import Meter
-from usenet.adapters.shell import Ran
+from usenet.adapters.together import Ran
 from usenet.domain.hardware import benchmark, measured, transcoding
 from usenet.domain.hardware.benchmark import Case, Offers, Result
 from usenet.domain.hardware.transcoding import Clip
