@@ -6,9 +6,10 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +59,31 @@ def run(
 
     Raises SystemFailure when the program is missing or doesn't end in `timeout` seconds (it is then killed).
     """
-    return Begun(arguments, cwd=cwd, environment=environment, text=text).done(timeout)
+    with ExitStack() as ends:
+        with uninterrupted():
+            begun = Begun(arguments, cwd=cwd, environment=environment, text=text)
+            ends.callback(begun.end)
+        return begun.done(timeout)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C inside comes at its end. Python's Popen would forget the process that it has begun, which then goes on.
+
+    Not by a mask: programs would inherit it, and a signal that one thread masks another takes.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield  # nothing is raised here
+        return
+    came: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            handler(signal.SIGINT, None)
 
 
 class Begun:
@@ -73,16 +98,21 @@ class Begun:
         text: str | None = None,
     ) -> None:
         self._name, self._text, self._since = arguments[0], text, time.monotonic()
-        self._process = subprocess.Popen(
-            located(arguments),
-            stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=cwd,
-            env=environ(environment),
-            text=True,
-            errors="replace",
-        )
+        command, surroundings = located(arguments), environ(environment)
+        with ExitStack() as ends:
+            with uninterrupted():
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    cwd=cwd,
+                    env=surroundings,
+                    text=True,
+                    errors="replace",
+                )
+                ends.callback(_end, self._process)
+            self._ends = ends.pop_all()
 
     def done(self, timeout: float = 10) -> Done:
         """Its end, as `run` tells it; SystemFailure when that doesn't come `timeout` seconds after its beginning."""
@@ -92,15 +122,15 @@ class Begun:
         except subprocess.TimeoutExpired as late:
             raise SystemFailure(f"{self._name} did not end within {timeout:g} s") from late
         finally:
-            _end(self._process)
+            self.end()
         return Done(self._process.returncode, out, err)
 
     def end(self) -> None:
         """Kill it, if it still runs."""
-        _end(self._process)
+        self._ends.close()
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
     """Kill the process if it lives, and don't wait for one that a filesystem without an answer keeps in the kernel."""
     process.kill()
     with suppress(subprocess.TimeoutExpired):
@@ -116,24 +146,18 @@ def left(arguments: Sequence[str], *, timeout: float, cwd: Path, environment: Ma
     """
     import tempfile  # 2 ms that others do without
 
-    with tempfile.TemporaryFile() as out:  # a pipe would end with the last who has it
-        process = subprocess.Popen(
-            located(arguments),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            cwd=cwd,
-            env=environ(environment),
-            process_group=0,
-            text=True,
-        )
+    command, surroundings = located(arguments), environ(environment)
+    with tempfile.TemporaryFile() as out, ExitStack() as ends:  # a pipe would end with the last who has it
+        with uninterrupted():
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=cwd, env=surroundings, process_group=0
+            )
+            ends.callback(_end, process)
         try:
             code = process.wait(timeout)
         except subprocess.TimeoutExpired as late:
             os.killpg(process.pid, signal.SIGKILL)
             raise SystemFailure(f"{arguments[0]} did not end within {timeout:g} s") from late
-        finally:
-            _end(process)
         return Done(code, os.pread(out.fileno(), _READ, 0).decode(errors="replace"), "")
 
 
@@ -150,58 +174,63 @@ def hand_over(arguments: Sequence[str], environment: Mapping[str, str] | None = 
     """Run a program on our own stdin, stdout and stderr; its exit code, 130 after Ctrl-C. For `exec`."""
     # Away from the terminal's Ctrl-C, which Compose comments on; what reads from the terminal must stay in front.
     group = None if os.isatty(0) else 0
+    command, surroundings = located(arguments), environ(environment)
     try:
-        with subprocess.Popen(located(arguments), env=environ(environment), process_group=group) as process:
+        with ExitStack() as ends:
+            with uninterrupted():
+                process = subprocess.Popen(command, env=surroundings, process_group=group)
+                ends.callback(_leave, process)
             try:
                 return process.wait()
             except KeyboardInterrupt:
                 if group is not None:
                     os.killpg(process.pid, signal.SIGKILL)
                 raise
-            finally:
-                process.terminate()  # nothing where it has ended
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
 def relay(arguments: Sequence[str], say: Callable[[str], None], environment: Mapping[str, str] | None = None) -> int:
     """Run a long program, say each line of its stdout and stderr; its exit code, 130 after Ctrl-C. For `logs`."""
+    command, surroundings = located(arguments), environ(environment)
     try:
-        with subprocess.Popen(
-            located(arguments),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environ(environment),
-            text=True,
-            errors="replace",
-        ) as process:
-            try:
-                for line in process.stdout or ():
-                    say(line.rstrip("\n"))
-                return process.wait()
-            finally:
-                process.terminate()  # nothing where it has ended
+        with ExitStack() as ends:
+            with uninterrupted():
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    env=surroundings,
+                    text=True,
+                    errors="replace",
+                )
+                ends.callback(_leave, process)
+            for line in process.stdout or ():
+                say(line.rstrip("\n"))
+            return process.wait()
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
+def _leave(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
+    """Have it end, if it still runs, and wait for that."""
+    with process:
+        process.terminate()
+
+
 def piped(arguments: Sequence[str], data: bytes, *, timeout: float = 10) -> tuple[int, bytes, str]:
     """Run a program with `data` on its stdin; its exit code, stdout as it is and stderr. SystemFailure as in `run`."""
-    with subprocess.Popen(
-        located(arguments),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environ(),
-    ) as process:
+    command, pipe = located(arguments), subprocess.PIPE
+    with ExitStack() as ends:
+        with uninterrupted():
+            process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environ())
+            ends.callback(_end, process)
         try:
             out, err = process.communicate(data, timeout=timeout)
         except subprocess.TimeoutExpired as late:
             raise SystemFailure(f"{arguments[0]} did not end within {timeout:g} s") from late
-        finally:
-            process.kill()  # nothing where it has ended
-    return process.returncode, out, err.decode(errors="replace")
+        return process.returncode, out, err.decode(errors="replace")
 
 
 def environ(more: Mapping[str, str] | None = None) -> dict[str, str]:

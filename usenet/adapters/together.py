@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
-from usenet.adapters.shell import Done, environ, located
+from usenet.adapters.shell import Done, environ, located, uninterrupted
 
 _ENDING = 2.0  # seconds for a process that was killed, to end, on a machine that is as busy as it can be
 
@@ -42,7 +42,10 @@ def run(
     all have ended. `tick` is called a few times a second. Then each gets what Ctrl-C sends, and `grace` seconds to end.
     """
     with ExitStack() as open_ones:
-        started = [open_ones.enter_context(_beside(command)) for command in commands]
+        started = []
+        for command in commands:
+            with uninterrupted():
+                started.append(open_ones.enter_context(_beside(command)))
         _wait(lambda: all(one.is_over() or begun(one.out()) for one in started), patience, tick)
         opened, since = [one.out() for one in started], time.monotonic()
         _wait(lambda: all(one.is_over() for one in started), window, tick)
