@@ -135,8 +135,9 @@ def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
     process.kill()
     with suppress(subprocess.TimeoutExpired):
         process.wait(timeout=DYING)
-    for stream in filter(None, (process.stdin, process.stdout, process.stderr)):
-        stream.close()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream:
+            stream.close()
 
 
 def left(arguments: Sequence[str], *, timeout: float, cwd: Path, environment: Mapping[str, str]) -> Done:
