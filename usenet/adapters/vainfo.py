@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 
 from usenet.adapters import shell
 from usenet.domain.codecs import Probed, ordered
@@ -26,8 +27,11 @@ _PROFILES = {
     "VAProfileAV1Profile0": "av1",
 }
 _ENCODING = frozenset({"VAEntrypointEncSlice", "VAEntrypointEncSliceLP", "VAEntrypointEncPicture"})
-_PAIR = re.compile(r"\s*(VAProfile\w+)\s*[:/]\s*(VAEntrypoint\w+)")  # `:` without --all, `/` with it
+# `:` without --all, `/` with it. A libva that is older than the driver does not know every name.
+_PAIR = re.compile(r"\s*(VAProfile\w+|<unknown profile>)\s*[:/]\s*(VAEntrypoint\w+|<unknown entrypoint>)")
 _DRIVER = re.compile(r"Driver version: *(.+)")
+_PROGRESS = ("libva info:", "Trying display:")  # what libva says along the way, whatever the end
+_KERNEL = "see what the kernel says of the card: dmesg"
 
 
 def is_installed() -> bool:
@@ -40,9 +44,11 @@ def ask(node: str) -> Probed:
     try:
         done = shell.run((*COMMAND, node), timeout=PATIENCE)
     except SystemFailure as late:
-        raise SystemFailure(late.message, hint="see what the kernel says of the card: dmesg") from late
+        raise SystemFailure(late.message, hint=_KERNEL) from late
+    if done.code < 0:  # a driver may take vainfo down with it
+        raise SystemFailure(f"vainfo was ended by a signal: {signal.strsignal(-done.code)}", hint=_KERNEL)
     if not done.ok:
-        raise SystemFailure(f"vainfo failed with code {done.code}: {_reason(done.err or done.out)}")
+        raise SystemFailure(f"vainfo failed with code {done.code}: {_reason(done.out, done.err)}")
     if not _DRIVER.search(done.out):
         raise SystemFailure("vainfo printed nothing that tells of a driver")
     return parse(done.out)
@@ -68,8 +74,8 @@ def parse(printed: str) -> Probed:
     return Probed(decode=ordered(decode), encode=ordered(encode), by=by)
 
 
-def _reason(said: str) -> str:
+def _reason(*said: str) -> str:
     """The line that says why: libva's own error where there is one, else the last."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line for line in map(str.strip, "\n".join(said).splitlines()) if line and not line.startswith(_PROGRESS)]
     errors = [line for line in lines if line.startswith("libva error:")]
     return (errors or lines or ["it said nothing"])[-1].removesuffix(",exit")
