@@ -32,13 +32,14 @@ DOORS: dict[str, str | tuple[str, ...]] = {
     "psutil": "adapters",
     "httpx": "adapters",
     "socket": ("adapters", "recorder/sources"),
+    "_socket": "adapters",
     "ruamel": "adapters",
     "av": "recorder",
     "aiohttp": "recorder/sidecar",
     "boto3": "recorder/upload",
 }
 PURE = ("domain", "compose")
-OUTSIDE = {"subprocess", "socket", "os", "time", "random", "shutil", "tempfile", "secrets", "urllib", "http"}
+OUTSIDE = {"subprocess", "socket", "_socket", "os", "time", "random", "shutil", "tempfile", "secrets", "urllib", "http"}
 # main.py flushes, replaces a closed pipe, and says "interrupted" where console.py may have been cut short.
 STREAMS = {"cli/console.py", "cli/main.py"}
 

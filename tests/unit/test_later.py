@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from tests import peers
 from usenet.cli.later import NAMES
 
-HEAVY = {"ipaddress", "difflib", "shutil", "subprocess", "typer", "rich", "pydantic", "usenet.domain.plan"}
+HEAVY = {"typing", "enum", "re", "json", "socket", "pathlib", "dataclasses", "urllib.parse"}
+HEAVY |= {"ipaddress", "difflib", "shutil", "subprocess", "typer", "rich", "pydantic", "usenet.domain.plan"}
 HEAVY |= {"ast", "dis"} if sys.version_info < (3, 12) else set()  # of inspect, which dataclasses asks from then on
+
+
+PROBE = {"kind": "http", "address": "127.0.0.1", "port": 1, "path": "/", "status": []}
+WEB = {"title": "Web", "group": "other", "image": "web:1", "ports": [], "probe": PROBE}
 
 
 def python(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -31,19 +40,36 @@ def imported(told: str) -> set[str]:
     return {line.rpartition("|")[2].strip() for line in told.splitlines() if line.startswith("import time:")}
 
 
-def test_status_loads_nothing_heavy(tmp_path: Path) -> None:
+def engine(home: Path) -> peers.Behaviour:
+    """An engine with one container, of the service web: it runs since ten days and was started again seven times."""
+    labels = {"project": "x", "service": "web", "project.working_dir": str(home / "stack")}
+    listed = {"Id": "c0", "State": "running", "Status": "Up", "Image": "web:1"}
+    listed |= {"Labels": {f"com.docker.compose.{key}": value for key, value in labels.items()}}
+    since = datetime.now(UTC) - timedelta(days=10, hours=5, minutes=30)
+    seen = {"Id": "c0", "RestartCount": 7, "State": {"StartedAt": since.isoformat()}}
+
+    def behave(peer: socket.socket) -> None:
+        path = peer.recv(65536).split()[1]
+        body = json.dumps([listed] if path.startswith(b"/containers/json") else seen).encode()
+        peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    return behave
+
+
+def test_status_loads_nothing_heavy(tmp_path: Path, socket_path: Path) -> None:
     (tmp_path / "stack").mkdir()
-    (tmp_path / "stack" / "plan.json").write_text('{"project": "x", "grants": {}, "files": []}')
-    home = f"--home={tmp_path}"
-    words = ("-X", "importtime", "-m", "usenet", "--home", str(tmp_path), "services", "status")
-    asked = python(*words, DOCKER_HOST=f"unix://{tmp_path}/none")
-    assert "no container engine answers" in asked.stderr
+    plan = {"project": "x", "grants": {"web": WEB}, "files": []}
+    (tmp_path / "stack" / "plan.json").write_text(json.dumps(plan))
+    begin = ("-X", "importtime", "-c", "from usenet.cli.main import main; main()")
+    with peers.listening(engine(tmp_path), path=socket_path):
+        where = {"DOCKER_HOST": f"unix://{socket_path}"}
+        asked = python(*begin, "--home", str(tmp_path), "services", "status", **where)
+        typers = python(*begin, f"--home={tmp_path}", "services", "status", **where)
+    assert asked.stdout.splitlines()[1].split()[:4] == ["web", "unhealthy", "10d", "5h"]
     assert imported(asked.stderr) & HEAVY == set()
-    assert imported(asked.stderr) >= {"dataclasses", "usenet.actions.status"}
-    typers = python(
-        "-X", "importtime", "-m", "usenet", home, "services", "status", DOCKER_HOST=f"unix://{tmp_path}/none"
-    )
-    assert imported(typers.stderr) >= {"ast", "typer"}
+    assert imported(asked.stderr) >= {"datetime", "usenet.actions.standing"}
+    assert typers.stdout == asked.stdout
+    assert imported(typers.stderr) >= {"ast", "typer", "typing"}
 
 
 @pytest.mark.parametrize(

@@ -153,3 +153,14 @@ def test_one_that_the_engine_breaks_over_costs_no_other(socket_path: Path, monke
 def test_no_engine_knows_nothing(socket_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{socket_path}")
     assert engine.inspect_all(["a", "b"]) == {}
+
+
+@given(st.lists(st.tuples(st.binary(max_size=40), st.booleans()), min_size=1, max_size=8), st.integers(1, 50))
+def test_in_which_pieces_it_comes_makes_no_difference(bodies: list[tuple[bytes, bool]], piece: int) -> None:
+    raw = b"".join(chunked(*filter(None, (body[:3], body[3:]))) if cut else framed(body) for body, cut in bodies)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipelined, "PIECE", piece)
+        found = asked(raw, [f"/{number}" for number in range(len(bodies))])
+
+    assert found == [Answer(200, body) for body, _ in bodies]

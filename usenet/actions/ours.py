@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from functools import cache
 
 from usenet.adapters import engine
 from usenet.adapters.engine import Container
@@ -28,10 +27,10 @@ def choose(home: Home, rendered: Rendered, names: Sequence[str], group: str = ""
 
 def containers(home: Home, project: str, listing: engine.Listing | None = None) -> dict[str, Container]:
     """Service → its container, running or not; read from a `listing` that was asked for before, or asked for now."""
-    here = os.path.realpath(home.stack)
-    ours = cache(lambda directory: os.path.realpath(directory) == here)
-    listed = listing or engine.Listing(project)
-    return {c.service: c for c in listed.containers() if ours(c.directory)}
+    here = os.path.realpath(f"{home.text}/stack")
+    listed = (listing or engine.Listing(project)).containers()
+    ours = {directory: os.path.realpath(directory) == here for directory in {c.directory for c in listed}}
+    return {c.service: c for c in listed if ours[c.directory]}
 
 
 def require_alone(home: Home, project: str) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
 
 from usenet.adapters import cards, engine
 from usenet.adapters.engine import Container
 from usenet.adapters.stack import RenderedService
 from usenet.domain import health
+from usenet.domain.named import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class Status(NamedTuple):
     """One service now. `cpu`: processors in use during the look; None where nothing runs or it can't be read.
 
     `page`: the port on the host of the one that a person clicks; it is among `ports` too.
@@ -51,14 +53,14 @@ def status(service: RenderedService, container: Container | None, told: Told) ->
     if told.inspected is not None:
         found = _running(found, service, told.inspected, told.answer)
     if told.memory is not None and told.cpu is not None:
-        found = replace(found, memory=told.memory, cpu=round(told.cpu, 3))
+        found = found._replace(memory=told.memory, cpu=round(told.cpu, 3))
     return _with_drift(found, service)
 
 
 def _with_drift(base: Status, service: RenderedService) -> Status:
     """A card that changed since the stack was written is told beside what else is wrong."""
     said = cards.moved(service.nodes, service.groups, service.driver) if service.driver else ""
-    return replace(base, reason="; ".join(filter(None, (base.reason, f"{said}: usenet deploy")))) if said else base
+    return base._replace(reason="; ".join(filter(None, (base.reason, f"{said}: usenet deploy")))) if said else base
 
 
 def _stopped(service: RenderedService, container: Container | None) -> Status:
@@ -78,9 +80,9 @@ def _stopped(service: RenderedService, container: Container | None) -> Status:
 
 def _running(base: Status, service: RenderedService, seen: Mapping[str, Any], answer: str | None) -> Status:
     age = engine.age(seen)
-    base = replace(base, restarts=seen["RestartCount"])
+    base = base._replace(restarts=seen["RestartCount"])
     if base.state != "running" or answer is None:
         return base
     answers = None if service.probe.kind == "running" else answer == ""
     verdict = health.verdict("running", answers=answers, age=age, start_period=service.probe.start_period)
-    return replace(base, health=verdict, reason=answer, uptime=age)
+    return base._replace(health=verdict, reason=answer, uptime=age)

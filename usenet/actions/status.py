@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from usenet.actions import ours
 from usenet.adapters import cgroups, engine, probes, stack
 from usenet.adapters.home import Home
 from usenet.domain.reach import at
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from usenet.actions.standing import Status
 WINDOW = 0.025  # seconds between two readings of processor time, at least

@@ -1,22 +1,45 @@
-"""Where the stack directory is, and what lies where in it."""
+"""Where the stack directory is, and what lies where in it.
+
+In text until somebody asks for a path: `services status` does without `pathlib`, whose import takes 3 ms.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
 
 from usenet.domain.errors import ConfigError, SystemFailure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SETTINGS = "usenet.yaml"
 
 
-class Home(NamedTuple):
-    """The paths of one stack directory; `path` is absolute. Nothing need exist."""
+class Home:
+    """The paths of one stack directory; `text` is its own, absolute. Nothing need exist. Two of one path are equal."""
 
-    path: Path
+    __slots__ = ("text",)
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.text = os.fspath(path)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Home) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __repr__(self) -> str:
+        return f"Home({self.text!r})"
+
+    @property
+    def path(self) -> Path:
+        from pathlib import Path
+
+        return Path(self.text)
 
     @property
     def settings(self) -> Path:
@@ -63,33 +86,40 @@ def find(given: str = "", env: Mapping[str, str] | None = None, cwd: Path | None
     env = os.environ if env is None else env
     named = given or env.get("USENET_HOME", "")
     if named:
-        path = Path(os.path.abspath(_working(cwd) / Path(named).expanduser()))  # noqa: PTH100 - links are kept
+        path = os.path.abspath(os.path.join(_working(cwd), os.path.expanduser(named)))  # links are kept
         if _is(path, lambda mode: not stat.S_ISDIR(mode)):
             raise ConfigError(f"{path} is not a directory", hint=f"name the directory that holds {SETTINGS}")
         return Home(path)
-    here = _working(cwd)
-    # Path.is_file raises where this user may not look.
-    found = (p for p in (here, *here.parents) if os.path.isfile(p / SETTINGS))  # noqa: PTH113
-    return Home(next(found, _default(env)))
+    found = (place for place in _upwards(_working(cwd)) if os.path.isfile(os.path.join(place, SETTINGS)))
+    return Home(next(found, "") or _default(env))
 
 
-def _is(path: Path, kind: Callable[[int], bool]) -> bool:
+def _upwards(place: str) -> Iterator[str]:
+    yield place
+    while (above := os.path.dirname(place)) != place:
+        yield (place := above)
+
+
+def _is(path: str | Path, kind: Callable[[int], bool]) -> bool:
     try:
-        return kind(path.stat().st_mode)
+        return kind(os.stat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as failure:
         raise SystemFailure(
-            f"{path} can't be looked at: {failure.strerror}", hint=f"run it with sudo, or look at: ls -ld {path.parent}"
+            f"{path} can't be looked at: {failure.strerror}",
+            hint=f"run it with sudo, or look at: ls -ld {os.path.dirname(path)}",
         ) from failure
 
 
-def _default(env: Mapping[str, str]) -> Path:
-    return Path("/srv/usenet") if os.geteuid() == 0 else Path(env.get("HOME") or "~").expanduser() / "usenet"
+def _default(env: Mapping[str, str]) -> str:
+    if os.geteuid() == 0:
+        return "/srv/usenet"
+    return os.path.join(os.path.expanduser(env.get("HOME") or "~"), "usenet")
 
 
-def _working(cwd: Path | None) -> Path:
+def _working(cwd: Path | None) -> str:
     try:
-        return Path.cwd() if cwd is None else cwd
+        return os.getcwd() if cwd is None else os.fspath(cwd)
     except FileNotFoundError as gone:
         raise SystemFailure("the working directory was deleted", hint="go elsewhere: cd") from gone

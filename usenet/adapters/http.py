@@ -1,14 +1,22 @@
-"""One small question over HTTP, answered or not: raw sockets, because importing an HTTP client takes 55 ms."""
+"""One small question over HTTP, answered or not: raw sockets, because importing an HTTP client takes 55 ms.
+
+And those of `_socket`, on which `socket` builds: that one brings `enum` and `selectors`, which takes 5 ms.
+"""
 
 from __future__ import annotations
 
-import json
-import socket
+import _socket
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
-Connect = Callable[[float], socket.socket]
+from usenet.adapters import scanned
+from usenet.domain.named import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+Connect = Callable[[float], _socket.socket]
 LIMIT = 64 * 2**20
 HERE = "127.0.0.1"
 
@@ -24,14 +32,14 @@ class Answer(NamedTuple):
     body: bytes = b""
 
     def json(self) -> Any:
-        return json.loads(self.body) if self.body.strip() else None
+        return scanned.loads(self.body) if self.body.strip() else None
 
 
 def unix(path: str) -> Connect:
     """Connect to a socket in the file system."""
 
-    def connect(timeout: float) -> socket.socket:
-        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    def connect(timeout: float) -> _socket.socket:
+        made = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         made.settimeout(timeout)
         try:
             made.connect(path)
@@ -46,8 +54,12 @@ def unix(path: str) -> Connect:
 def tcp(address: str, port: int, *, tls: bool = False) -> Connect:
     """Connect to a port; with `tls` without checking the certificate, which a container made for itself."""
 
-    def connect(timeout: float) -> socket.socket:
-        made = _here(port, timeout) if address == HERE else socket.create_connection((address, port), timeout)
+    def connect(timeout: float) -> _socket.socket:
+        if address == HERE and not tls:
+            return _here(port, timeout)
+        import socket
+
+        made = socket.create_connection((address, port), timeout)
         if not tls:
             return made
         import ssl
@@ -59,9 +71,9 @@ def tcp(address: str, port: int, *, tls: bool = False) -> Connect:
     return connect
 
 
-def _here(port: int, timeout: float) -> socket.socket:
+def _here(port: int, timeout: float) -> _socket.socket:
     """Without asking the resolver what 127.0.0.1 means, each time."""
-    made = socket.socket()
+    made = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
     made.settimeout(timeout)
     try:
         made.connect((HERE, port))
@@ -108,20 +120,21 @@ def send(connect: Connect, path: str, *, host: str = "localhost", timeout: float
 class Question(NamedTuple):
     """What was sent and not answered yet."""
 
-    peer: socket.socket
+    peer: _socket.socket
     timeout: float
     deadline: float
 
     def answer(self, *, whole: bool = True) -> Answer:
         """The second half of `ask`; what came before it was read is not too late. Raises NoAnswer."""
         try:
-            with self.peer as peer:
-                return _answer(peer, self, whole=whole)
+            return _answer(self.peer, self, whole=whole)
         except (OSError, ValueError) as failure:
             raise NoAnswer(reason(failure)) from failure
+        finally:
+            self.peer.close()
 
 
-def _answer(peer: socket.socket, asked: Question, *, whole: bool) -> Answer:
+def _answer(peer: _socket.socket, asked: Question, *, whole: bool) -> Answer:
     got = bytearray()
     peer.settimeout(max(asked.deadline - time.monotonic(), 0.01))
     while chunk := peer.recv(65536):

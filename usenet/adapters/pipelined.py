@@ -5,12 +5,13 @@ A connection for each costs more than the answer where thirty are asked.
 
 from __future__ import annotations
 
+import _socket
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO
 
 from usenet.adapters import http
 from usenet.adapters.http import Answer, NoAnswer
 
+PIECE = 1 << 17
 MOST = 64  # so that neither side waits for the other with its buffers full
 
 
@@ -34,17 +35,50 @@ class Questions:
 
     def answers(self) -> Iterator[Answer]:
         """In the order of the paths. Raises NoAnswer where one does not come; those behind it are lost with it."""
-        with self._peer, self._peer.makefile("rb") as stream:
+        stream = _Stream(self._peer)
+        try:
             for _ in range(self._count):
                 try:
                     answer = _read(stream)
                 except (OSError, ValueError) as failure:
                     raise NoAnswer(http.reason(failure)) from failure
                 yield answer
+        finally:
+            self._peer.close()
 
 
-def _read(stream: BinaryIO) -> Answer:
-    words = stream.readline(http.LIMIT).split(None, 2)
+class _Stream:
+    """What a peer sends, in lines and in pieces of a length; shorter where the connection ends, or at the limit."""
+
+    def __init__(self, peer: _socket.socket) -> None:
+        self._peer, self._held = peer, bytearray()
+
+    def readline(self) -> bytes:
+        seen = 0
+        while not (end := self._held.find(b"\n", seen) + 1):
+            seen = len(self._held)
+            if not self._more():
+                break
+        return self._taken(end or len(self._held))
+
+    def read(self, size: int) -> bytes:
+        while len(self._held) < size and self._more():
+            pass
+        return self._taken(size)
+
+    def _more(self) -> bool:
+        got = self._peer.recv(PIECE) if len(self._held) < http.LIMIT else b""
+        self._held += got
+        return bool(got)
+
+    def _taken(self, size: int) -> bytes:
+        taken = bytes(self._held[:size])
+        del self._held[:size]
+        return taken
+
+
+def _read(stream: _Stream) -> Answer:
+    words = stream.readline().split(None, 2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
         raise ValueError("what came back is not HTTP" if words else "the connection was closed without an answer")
     length, chunked = -1, False
@@ -58,22 +92,22 @@ def _read(stream: BinaryIO) -> Answer:
     return Answer(int(words[1]), stream.read(http.LIMIT) if length < 0 else _exactly(stream, length))
 
 
-def _chunks(stream: BinaryIO) -> Iterator[bytes]:
-    while size := int(stream.readline(1024).split(b";")[0], 16):
+def _chunks(stream: _Stream) -> Iterator[bytes]:
+    while size := int(stream.readline().split(b";")[0], 16):
         yield _exactly(stream, size)
-        stream.readline(1024)
+        stream.readline()
     while _line(stream):  # trailers
         pass
 
 
-def _line(stream: BinaryIO) -> bytes:
-    line = stream.readline(http.LIMIT)
+def _line(stream: _Stream) -> bytes:
+    line = stream.readline()
     if not line.endswith(b"\n"):
         raise ValueError("the connection was closed in the middle of an answer")
     return line.strip()
 
 
-def _exactly(stream: BinaryIO, size: int) -> bytes:
+def _exactly(stream: _Stream, size: int) -> bytes:
     if not 0 <= size <= http.LIMIT:
         raise ValueError("what came back is not HTTP")
     data = stream.read(size)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from usenet.adapters import http
 from usenet.domain.reach import Probe
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from threading import Thread
 
@@ -45,6 +44,8 @@ def _silent(probe: Probe, silence: Exception) -> str:
 
 def _knock(probe: Probe, timeout: float) -> str:
     # The engine's port proxy accepts before it knows whether anybody is there: a peer that hangs up at once is not one.
+    import socket  # 5 ms, which asking over HTTP does without
+
     try:
         with socket.create_connection((probe.address, probe.port), timeout) as peer:
             peer.settimeout(0.2)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from pathlib import Path
-from typing import Any, NamedTuple
 
+from usenet.adapters import scanned
 from usenet.adapters.home import Home
 from usenet.domain.errors import ConfigError, SystemFailure
+from usenet.domain.named import NamedTuple
 from usenet.domain.reach import Probe, Publication
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
 
 PLAN = "plan.json"
 
@@ -42,9 +45,10 @@ class Rendered(NamedTuple):
 
 def load(home: Home) -> Rendered:
     """Read stack/plan.json. ConfigError where the stack was never written or the file is damaged."""
-    path = home.stack / PLAN
+    path = f"{home.text}/stack/{PLAN}"
     try:
-        raw = json.loads(path.read_bytes())
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib costs more
+            raw = scanned.loads(file.read())
         services = {name: _service(name, grant) for name, grant in raw["grants"].items()}
         return Rendered(raw["project"], services, tuple(raw["files"]))
     except FileNotFoundError as missing:
@@ -79,8 +83,10 @@ def on_disk(home: Home, paths: Iterable[str]) -> dict[str, str]:
     """The text of those of `paths` (below stack/) that exist."""
     found = {}
     for path in paths:
-        with suppress(FileNotFoundError, NotADirectoryError):
+        try:
             found[path] = (home.stack / path).read_text(errors="replace")
+        except (FileNotFoundError, NotADirectoryError):
+            continue
     return found
 
 

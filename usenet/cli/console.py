@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, cast
 
 from usenet.cli.flags import FLAGS
 from usenet.domain.errors import UsageError, UsenetError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from typing import Any
+
     from rich.console import Console
     from rich.live import Live
 
@@ -43,6 +44,8 @@ def show(result: object, human: Callable[[], None]) -> None:
 
 def document(value: object) -> None:
     """Print `value` as one JSON document; dataclasses, models, sets and paths become plain."""
+    import json  # 5 ms, which a table does without
+
     sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
 
 
@@ -55,7 +58,8 @@ def plain(value: object) -> Any:
     if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
         from dataclasses import fields  # 2 ms, which a table does without
 
-        return {field.name: plain(getattr(value, field.name)) for field in fields(cast("Any", value))}
+        shape: Any = value
+        return {field.name: plain(getattr(value, field.name)) for field in fields(shape)}
     return _collection(value)
 
 
@@ -214,11 +218,11 @@ def human_bytes(value: int | None) -> str:
     if value is None:
         return ""
     size = float(value)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if size < 1024 or unit == "TiB":
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+    unit, *larger = ("B", "KiB", "MiB", "GiB", "TiB")
+    while size >= 1024 and larger:
         size /= 1024
-    return cast("str", None)
+        unit, *larger = larger
+    return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
 
 
 def human_time(seconds: float) -> str:

@@ -6,12 +6,14 @@ import errno
 import gc
 import os
 import sys
-from typing import Any, NoReturn, TextIO
 
 from usenet.cli import console, quick
 from usenet.cli.flags import FLAGS
 from usenet.domain.errors import AS_ROOT, SystemFailure, UsageError, UsenetError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn, TextIO
 _FULL = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
 
 

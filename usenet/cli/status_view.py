@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from usenet.actions import status
 from usenet.cli import console
 from usenet.cli.places import home
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from usenet.actions.standing import Status
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
 
 from usenet.domain.reach import Probe, Publication
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from usenet.domain.service import Family, Health, Service
 
-Verdict = Literal["healthy", "unhealthy", "starting", "running", "stopped"]
+    Verdict = Literal["healthy", "unhealthy", "starting", "running", "stopped"]
 _TOOLS: dict[Family, str] = {"linuxserver": "curl", "hotio": "curl", "built": "busybox"}
 
 
