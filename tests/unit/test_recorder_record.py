@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,109 @@ def test_whoever_ends_a_recording_gets_a_finished_file(ending: str, tmp_path: Pa
     assert [path.name for path in tmp_path.glob("x.*")] == [out.name]
 
 
+# A drive that is slow, where the first word says, until the file of the second is there. It tells what happens when.
+SLOW = """
+import sys, time
+from pathlib import Path
+from usenet.cli.main import main
+from usenet.recorder.recorder import Recorder
+from usenet.recorder.segment import Segment
+from usenet.recorder.sources.camera import Camera
+
+where, go = sys.argv[1], Path(sys.argv[2])
+
+def pause(word):
+    print(word, flush=True)
+    while word == where and not go.exists():
+        time.sleep(0.01)
+
+def paused(word, act):
+    return lambda self, *more: (pause(word), act(self, *more))[1]
+
+Camera.stop = paused("stop", Camera.stop)
+Segment.seal, Segment.sync = paused("seal", Segment.seal), paused("sync", Segment.sync)
+Recorder.write = lambda self, sample, act=Recorder.write: (act(self, sample), pause("write"))
+main(["recorder", "record", "--quiet", *sys.argv[3:]])
+"""
+
+
+@contextmanager
+def slow(tmp_path: Path, where: str) -> Iterator[subprocess.Popen[str]]:
+    """A recording of a source that does not end, into x.mp4, with such a drive; its errors are in `errors`."""
+    os.mkfifo(source := tmp_path / "slow.ts")
+    ffmpeg("-i", str(film()), "-map", "0:v", "-c", "copy", str(tmp_path / "film.ts"))
+    words = [sys.executable, "-c", SLOW, where, str(tmp_path / "go"), str(source), "--out", str(tmp_path / "x.mp4")]
+    with (
+        (tmp_path / "errors").open("w") as errors,
+        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+    ):
+        try:
+            with source.open("wb") as feed:
+                feed.write((tmp_path / "film.ts").read_bytes())
+                feed.flush()
+                yield process
+        finally:
+            process.kill()
+
+
+def until(process: subprocess.Popen[str], word: str) -> None:
+    assert process.stdout is not None
+    assert any(line == f"{word}\n" for line in process.stdout), f"it ended before: {word}"
+
+
+@pytest.mark.parametrize(
+    ("where", "first", "second"), [("write", "write", "stop"), ("sync", "sync", "stop"), ("seal", "write", "seal")]
+)
+def test_a_second_ctrl_c_leaves_a_part_that_recover_finishes(
+    where: str, first: str, second: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "x.mp4"
+    with slow(tmp_path, where) as process:
+        until(process, first)
+        process.send_signal(signal.SIGINT)
+        until(process, second)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130  # however slow the drive is
+    errors = (tmp_path / "errors").read_text()
+    assert "Traceback" not in errors
+    [*_, error, hint] = errors.splitlines()
+    assert error.startswith(f"error: {out} ")
+    assert f"plays in {out}.part;" in hint
+    assert hint.endswith(f"usenet recorder recover {out}")
+    said(capsys, "recover", str(out))
+    assert where == "write" or held(out)  # nothing may have been written yet
+
+
+@pytest.mark.parametrize("ending", ["SIGTERM", "SIGHUP"])
+def test_an_end_that_is_told_twice_still_finishes_the_file(ending: str, tmp_path: Path) -> None:
+    """As a terminal that is closed does: the kernel says so, and the shell does."""
+    with slow(tmp_path, "seal") as process:
+        until(process, "write")
+        process.send_signal(signal.Signals[ending])
+        until(process, "seal")
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGHUP)
+        (tmp_path / "go").touch()
+        assert process.wait(60) == 0
+    assert held(tmp_path / "x.mp4")
+
+
+def test_what_a_recording_was_told_to_ignore_does_not_end_it(tmp_path: Path) -> None:
+    """With nohup a terminal that is closed ends nothing."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with slow(tmp_path, "nowhere") as process:
+            until(process, "write")
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    [ignored] = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigIgn")]
+    assert ignored >> (signal.SIGHUP - 1) & 1
+    assert held(tmp_path / "x.mp4")
+
+
 def test_ctrl_c_waits_for_what_is_still_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written, write, pressed = [], Recorder.write, threading.Event()
 
@@ -112,8 +217,12 @@ def test_a_wrong_file_of_cameras_is_told_as_every_error_is(
 
 @pytest.mark.parametrize(
     ("failure", "times"),
-    [(RecorderError("it refuses us", hint="check its user", code=4), 1), (Unreachable("no answer"), 3)],
-    ids=["refused", "away"],
+    [
+        (RecorderError("it refuses us", hint="check its user", code=4), 1),
+        (Unreachable("no answer"), 3),
+        (Unreachable("nobody knows it", hint="look for a slip in the name"), 3),
+    ],
+    ids=["refused", "away", "unknown"],
 )
 def test_a_camera_that_refuses_is_asked_once_and_one_that_is_away_again(
     failure: RecorderError,
@@ -132,7 +241,7 @@ def test_a_camera_that_refuses_is_asked_once_and_one_that_is_away_again(
     words = ("record", "rtsp://camera/x", "--out", str(tmp_path / "x.mp4"))
     text = said(capsys, *words, code=4 if times == 1 else 5)
     assert failure.message in text
-    assert "hint:" in text
+    assert f"hint:  {failure.hint or 'see whether the camera is on'}" in text
     assert len(asked) == times
 
 

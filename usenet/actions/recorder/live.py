@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,9 +16,9 @@ from usenet.actions.recorder.taking import Taking
 from usenet.actions.services import EVERYWHERE
 from usenet.adapters import stack
 from usenet.adapters.rest import Api, Failure
-from usenet.domain.errors import AS_ROOT, ConfigError, SystemFailure, UsageError, ValidationError
+from usenet.domain.errors import AS_ROOT, ConfigError, Interrupted, SystemFailure, UsageError, ValidationError
 from usenet.domain.secret import Secret
-from usenet.recorder.errors import RecorderError
+from usenet.recorder.errors import RecorderError, Unreachable
 from usenet.recorder.policy import PRESETS
 from usenet.recorder.recorder import Recorder, RecorderStatus, Rotate
 from usenet.recorder.sidecar import config as sidecar
@@ -58,7 +59,8 @@ def record(wish: Wish, tell: Callable[[Now], None]) -> list[Path]:
     """Record until the end of the source, of the time, or Ctrl-C; the finished files, in order.
 
     The first has the name that was asked for; others follow where the source changed its settings or was away for
-    long. UsageError for a name that is taken; SystemFailure where nothing came.
+    long. UsageError for a name that is taken; SystemFailure where nothing came. Interrupted by a second Ctrl-C: what
+    is not finished is left as a kill would leave it, if nobody waits for the thread that finishes it.
     """
     check(wish)
     needed("av")
@@ -94,6 +96,8 @@ class _Recording:
         self._wish = wish
         self._recorder: Recorder | None = None
         self._failure: RecorderError | None = None
+        self._away: Unreachable | None = None
+        self._files: list[Path] = []
         self._begun = 0.0
         self._camera = Camera(
             "record", self._source, self._begin, failed=self._failed, gather=gathering(PRESETS[wish.preset])
@@ -107,7 +111,12 @@ class _Recording:
         out = self._wish.out
         rotate = Rotate(_LONGEST, 1 << 62, self._wish.seconds or _PLANNED)
         self._recorder = Recorder(
-            out.parent, tracks, flush=PRESETS[self._wish.preset], rotate=rotate, stem=lambda _: out.stem
+            out.parent,
+            tracks,
+            flush=PRESETS[self._wish.preset],
+            rotate=rotate,
+            stem=lambda _: out.stem,
+            on_started=self._files.append,
         )
         return self._recorder
 
@@ -116,14 +125,27 @@ class _Recording:
         return False
 
     def _refused(self, error: RecorderError) -> bool:
-        """A camera that was there once is asked again, whatever it says now."""
-        if self._recorder is None:
+        """One that may answer later, or was there once, is asked again, whatever it says now."""
+        if isinstance(error, Unreachable):
+            self._away = error
+        elif self._recorder is None:
             self._failure = error
-        return self._recorder is None
+        return self._failure is error
 
     def run(self, tell: Callable[[Now], None]) -> list[Path]:
-        self._camera.start()
         try:
+            files = self._recorded(tell)
+        except KeyboardInterrupt:
+            raise self._unfinished() from None
+        if self._failure is not None:
+            raise self._failure
+        if not files:
+            raise self._nothing()
+        return files
+
+    def _recorded(self, tell: Callable[[Now], None]) -> list[Path]:
+        try:
+            self._camera.start()
             # Nothing is joined here: Python 3.11 takes a thread for ended when Ctrl-C interrupts that.
             while (now := self._now()).camera.state != "stopped" and not self._is_over(now):
                 tell(now)
@@ -133,12 +155,23 @@ class _Recording:
         finally:
             self._camera.stop()
             files = self._recorder.close() if self._recorder else []
-        if self._failure is not None:
-            raise self._failure
-        if not files:
-            why = self._camera.status.last_error or f"nothing that could be recorded came from {shown(self._wish.url)}"
-            raise SystemFailure(why, hint=_LOOK if Address(self._wish.url).live else "")
         return files
+
+    def _unfinished(self) -> Interrupted:
+        left = [str(file) for file in self._files if Path(f"{file}.part").exists()]
+        if not left:
+            return Interrupted("interrupted")
+        parts = " and ".join(f"{file}.part" for file in left)
+        cure = shlex.join(("usenet", "recorder", "recover", *left))
+        hint = f"what was recorded plays in {parts}; finish it with: {cure}"
+        return Interrupted(f"{' and '.join(left)} was still being finished", hint=hint)
+
+    def _nothing(self) -> SystemFailure:
+        """Why nothing came, with the cure that the camera told, if it told one."""
+        why = self._camera.status.last_error
+        hint = self._away.hint if self._away and self._away.message == why else ""
+        why = why or f"nothing that could be recorded came from {shown(self._wish.url)}"
+        return SystemFailure(why, hint=hint or (_LOOK if Address(self._wish.url).live else ""))
 
     def _now(self) -> Now:
         return Now(self._camera.status, self._recorder.status if self._recorder else None)

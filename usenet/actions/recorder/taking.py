@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from usenet.recorder.errors import RecorderError, Unreachable
+from usenet.recorder.errors import RecorderError
 from usenet.recorder.sources.source import Retrack, Source
 from usenet.recorder.tracks import Sample, Track
 
@@ -12,7 +12,7 @@ from usenet.recorder.tracks import Sample, Track
 class Taking:
     """A `Source` as it is. What has an end is taken for `seconds` of its own time: it is read faster than it plays.
 
-    `refused` hears a failure that trying again hardly changes; True: nobody is to try, the source is over.
+    `refused` hears each failure to open it; True: nobody is to try again, the source is over.
     """
 
     def __init__(self, source: Source, seconds: float | None, refused: Callable[[RecorderError], bool]) -> None:
@@ -24,7 +24,7 @@ class Taking:
         try:
             tracks = self._source.open()
         except RecorderError as error:
-            if not isinstance(error, Unreachable) and self._refused(error):
+            if self._refused(error):
                 self.live = False
             raise
         self.live, self.behind_s = self._source.live, self._source.behind_s

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from usenet.cli import console
 from usenet.cli.flags import FLAGS
 from usenet.cli.recorder import app
-from usenet.domain.errors import UsageError
+from usenet.domain.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
     from usenet.actions.recorder.live import Now
@@ -59,8 +60,12 @@ def record(
         would = {"source": live.shown(url), "out": out}
         console.show(would, lambda: console.line(f"record {would['source']} into {out}"))
         return
-    with _ended(), _progress() as tell:
-        files = live.record(wish, tell)
+    with _ended():
+        try:
+            with _progress() as tell:
+                files = live.record(wish, tell)
+        except Interrupted as stop:
+            _leave(stop)
     console.show(files, lambda: _files(files))
 
 
@@ -71,14 +76,37 @@ def _files(files: Sequence[Path]) -> None:
 
 @contextmanager
 def _ended() -> Iterator[None]:
-    """A service that is stopped and a terminal that is closed end it as Ctrl-C does: the file is finished."""
-    endings = (signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(ending, signal.default_int_handler) for ending in endings]
+    """A service that is stopped and a terminal that is closed end it as Ctrl-C does: the file is finished.
+
+    Then only a second Ctrl-C is heard, and nothing after it: a terminal that is closed says so more than once. What
+    was to be ignored, as with nohup, still is.
+    """
+    endings = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {ending: old for ending in endings if callable(old := signal.getsignal(ending)) or old == signal.SIG_DFL}
+    heard = False
+
+    def end(*_: object) -> None:
+        nonlocal heard
+        for ending in before:
+            if heard or ending != signal.SIGINT:
+                signal.signal(ending, signal.SIG_IGN)
+        heard = True
+        raise KeyboardInterrupt
+
     try:
+        for ending in before:
+            signal.signal(ending, end)
         yield
     finally:
-        for ending, old in zip(endings, before, strict=True):
+        for ending, old in before.items():
             signal.signal(ending, old)
+
+
+def _leave(stop: Interrupted) -> NoReturn:
+    """Say it and end, without Python's own tidying: that waits for the thread that still finishes the file."""
+    console.error(stop)
+    console.flush()
+    os._exit(stop.code)
 
 
 @contextmanager
