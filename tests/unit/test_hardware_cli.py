@@ -133,8 +133,8 @@ def test_without_any_tool_it_answers_and_names_what_is_missing(tmp_path: Path) -
 
 # shell.found looks into the system's sbin too, where a machine may keep some of the tools.
 MISSING = """
-import shutil
-shutil.which = lambda *_, **__: None
+from usenet.adapters import shell
+shell.found = lambda _: ""
 from usenet.cli.main import main
 main()
 """

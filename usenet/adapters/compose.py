@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from usenet.adapters import shell
 from usenet.domain.errors import SystemFailure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Asked:
@@ -69,4 +71,6 @@ def without_secrets(home: Path) -> dict[str, str]:
         text = (home / "stack" / "compose.yaml").read_text(errors="replace")
     except OSError:
         return {}
+    import re  # the question that others wait for does without
+
     return dict.fromkeys(re.findall(r"\$\{(\w+):\?", text), "-")

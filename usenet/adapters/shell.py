@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
 
 from usenet.adapters import door
 from usenet.domain.errors import SystemFailure
+from usenet.domain.named import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """A finished process."""
 
     code: int
@@ -43,8 +44,14 @@ def watch(observer: Callable[[Sequence[str]], None]) -> None:
 
 def found(program: str) -> str:
     """The path of a program on PATH (sbin included), or an empty string."""
-    path = os.environ.get("PATH", os.defpath)
-    return shutil.which(program, path=f"{path}:/usr/local/sbin:/usr/sbin:/sbin") or ""
+    if "/" in program:
+        return program if _is_program(program) else ""
+    folders = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin".split(":")
+    return next(filter(_is_program, (f"{folder or '.'}/{program}" for folder in folders)), "")
+
+
+def _is_program(path: str) -> bool:  # as shutil.which, whose import takes longer than a question
+    return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113
 
 
 def run(
