@@ -190,3 +190,11 @@ def test_a_forbidden_arrow_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         file.parent.mkdir(exist_ok=True)
         file.write_text(text)
         assert "adapters" in {other for other, _ in rooms_imported(file)}, text
+
+
+def test_every_decision_is_in_the_table_with_its_own_number() -> None:
+    folder = PACKAGE.parent / "docs" / "decisions"
+    table = (folder / "README.md").read_text()
+    for record in folder.glob("0*.md"):
+        assert f"| [{record.name[:4]}]({record.name}) |" in table
+        assert record.read_text().startswith(f"# {record.name[:4]}: ")
