@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from usenet.adapters import nvidia
+from usenet.adapters import nvidia, reading
 from usenet.domain.errors import SystemFailure
 from usenet.domain.hardware import load
 from usenet.domain.hardware.load import Client, GpuLoad
@@ -92,7 +92,8 @@ def _clients(root: Path, owners: Mapping[str, str], unseen: list[Unseen]) -> dic
             continue  # it ended meanwhile
         for handle in handles:
             owner = owners.get(_target(handle))
-            one = load.client(int(process.name), _text(process / "fdinfo" / handle.name), owner) if owner else None
+            told = reading.text(process / "fdinfo" / handle.name) if owner else ""
+            one = load.client(int(process.name), told, owner) if owner else None
             if one:
                 found.setdefault((one.pci, one.number), one)
     if closed:
@@ -111,8 +112,8 @@ def _programs(
 
 def _program(pid: int, pci: str, engines: Mapping[str, float], memory: int | None, root: Path) -> Program:
     place = root / "proc" / str(pid)
-    container = _CONTAINER.search(_text(place / "cgroup"))
-    return Program(pid, _text(place / "comm") or str(pid), container[1] if container else "", pci, engines, memory)
+    name, inside = reading.text(place / "comm"), _CONTAINER.search(reading.text(place / "cgroup"))
+    return Program(pid, name or str(pid), inside[1] if inside else "", pci, engines, memory)
 
 
 def _card(gpu: Gpu, used: Iterable[Program], root: Path) -> GpuLoad:
@@ -120,32 +121,23 @@ def _card(gpu: Gpu, used: Iterable[Program], root: Path) -> GpuLoad:
     own = [one for one in used if one.pci == gpu.pci]
     device = root / "sys/bus/pci/devices" / gpu.pci
     sensors = next(iter(sorted((device / "hwmon").glob("hwmon*"))), device / "hwmon")
-    heat, power = _number(sensors / "temp1_input"), _number(sensors / "power1_average", sensors / "power1_input")
+    heat = reading.number(sensors / "temp1_input")
+    power = reading.number(sensors / "power1_average", sensors / "power1_input")
     found = GpuLoad(
         pci=gpu.pci,
         name=gpu.name or gpu.id,
         engines=load.together(one.engines for one in own),
         sessions=sum(load.transcodes(one.engines) for one in own) if gpu.render else None,
-        memory_used=_number(device / "mem_info_vram_used"),
+        memory_used=reading.number(device / "mem_info_vram_used"),
         memory=gpu.memory,
         temperature=None if heat is None else heat / 1000,
         watts=None if power is None else power / 1e6,
     )
-    whole = _number(device / "gpu_busy_percent")
+    whole = reading.number(device / "gpu_busy_percent")
     return found if whole is None else replace(found, engines={"gpu": whole / 100, **found.engines})
 
 
 def _target(handle: Path) -> str:
     with suppress(OSError):  # it was closed meanwhile
         return str(handle.readlink())
-    return ""
-
-
-def _number(*files: Path) -> int | None:
-    return next((int(text) for file in files if (text := _text(file)).isdecimal()), None)
-
-
-def _text(path: Path) -> str:
-    with suppress(OSError):
-        return path.read_text(encoding="utf-8", errors="replace").strip()
     return ""

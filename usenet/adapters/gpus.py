@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from usenet.adapters import shell
+from usenet.adapters import reading, shell
 from usenet.domain.host import Gpu, Node, Unseen
 
 SOURCE = "/sys/bus/pci/devices, /dev/dri"
@@ -22,7 +22,7 @@ def look(root: Path = Path("/")) -> tuple[tuple[Gpu, ...], tuple[Unseen, ...]]:
     """Every GPU, by PCI address, and what could not be learnt about them. Never raises. `root` holds sys, dev, proc."""
     unseen: list[Unseen] = []
     bus = root / "sys/bus/pci/devices"
-    displays = [folder for folder in sorted(bus.glob("*")) if _text(folder / "class").startswith(_DISPLAY)]
+    displays = [folder for folder in sorted(bus.glob("*")) if reading.text(folder / "class").startswith(_DISPLAY)]
     found = [_on_pci(folder, root, unseen) for folder in displays] + _on_board(root, unseen)
     if not bus.is_dir() and not found:
         unseen.append(Unseen(what="GPUs", why=f"{bus} is not there", cure="mount sysfs"))
@@ -41,10 +41,9 @@ def source(found: tuple[Gpu, ...]) -> str:
 
 
 def _on_pci(folder: Path, root: Path, unseen: list[Unseen]) -> Gpu:
-    vendor, device = (_text(folder / part).removeprefix("0x") for part in ("vendor", "device"))
+    vendor, device = (reading.text(folder / part).removeprefix("0x") for part in ("vendor", "device"))
     inner = next(iter(sorted(folder.glob("virtio*"))), folder)  # virtio puts a bus of its own between
     render, card = _nodes((folder, inner), folder.name, root, unseen)
-    memory = _text(folder / "mem_info_vram_total")  # amdgpu
     driver = _target(inner / "driver") or _target(folder / "driver")
     return Gpu(
         pci=folder.name,
@@ -53,7 +52,7 @@ def _on_pci(folder: Path, root: Path, unseen: list[Unseen]) -> Gpu:
         name=_name(vendor, device, root),
         driver=driver,
         driver_version=_version(driver, root),
-        memory=int(memory) if memory.isdecimal() else None,
+        memory=reading.number(folder / "mem_info_vram_total"),  # amdgpu
         render=render,
         card=card,
     )
@@ -61,7 +60,7 @@ def _on_pci(folder: Path, root: Path, unseen: list[Unseen]) -> Gpu:
 
 def _on_board(root: Path, unseen: list[Unseen]) -> list[Gpu]:
     """A Raspberry Pi's GPU, told by the device tree; its codecs are nodes of other drivers beside it."""
-    model = _text(root / "proc/device-tree/model")
+    model = reading.text(root / "proc/device-tree/model")
     if not model.startswith("Raspberry Pi"):
         return []
     drm = sorted((root / "sys/class/drm").glob("renderD*/device"))
@@ -73,7 +72,7 @@ def _on_board(root: Path, unseen: list[Unseen]) -> list[Gpu]:
         Gpu(
             pci=place.name,
             vendor="raspberrypi",
-            id=_text(place / "of_node/compatible").split("\0")[0],
+            id=reading.text(place / "of_node/compatible").split("\0")[0],
             name=model,
             driver=_target(place / "driver"),
             render=render,
@@ -86,7 +85,7 @@ def _on_board(root: Path, unseen: list[Unseen]) -> list[Gpu]:
 def _codecs(root: Path) -> Iterator[Node]:
     videos = (root / "sys/class/video4linux").glob("video*")
     for folder in sorted(videos, key=lambda one: int(re.sub(r"\D", "", one.name) or 0)):
-        if _text(folder / "name") in _CODECS:
+        if reading.text(folder / "name") in _CODECS:
             node = _node(root / "dev" / folder.name, f"/dev/{folder.name}")
             if node:
                 yield node
@@ -115,7 +114,7 @@ def _node(place: Path, path: str) -> Node | None:
 
 def _name(vendor: str, device: str, root: Path) -> str:
     """The product's name by the PCI ID database, where the distribution has one; else empty."""
-    text = next(filter(None, (_text(root / path) for path in _NAMES)), "") + "\n"
+    text = next(filter(None, (reading.text(root / path) for path in _NAMES)), "") + "\n"
     block = re.search(rf"^{re.escape(vendor)}  (.*)\n((?:[\t#].*\n)*)", text, re.MULTILINE)
     product = re.search(rf"^\t{re.escape(device)}  (.*)$", block[2], re.MULTILINE) if block else None
     return f"{block[1]} {product[1]}" if block and product else ""
@@ -123,15 +122,8 @@ def _name(vendor: str, device: str, root: Path) -> str:
 
 def _version(driver: str, root: Path) -> str:
     """Only drivers from outside the kernel's own tree have one; for the others it is the kernel's."""
-    return _text(root / "sys/module" / driver.replace("-", "_") / "version") if driver else ""
+    return reading.text(root / "sys/module" / driver.replace("-", "_") / "version") if driver else ""
 
 
 def _target(link: Path) -> str:
     return link.readlink().name if link.is_symlink() else ""
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip("\0 \n")
-    except OSError:
-        return ""

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from usenet.adapters import reading
 from usenet.domain.errors import SystemFailure
 from usenet.domain.host import Cpu, Memory, System
 
@@ -84,9 +85,9 @@ def _cores(folder: Path) -> int:
     """Physical cores by the kernel's topology; 0 where it has none."""
     found = set()
     for one in folder.glob("cpu[0-9]*/topology"):
-        package, core = _text(one / "physical_package_id"), _text(one / "core_id")
+        package, core = reading.text(one / "physical_package_id"), reading.text(one / "core_id")
         if package and core:
-            found.add((package, _text(one / "cluster_id"), core))
+            found.add((package, reading.text(one / "cluster_id"), core))
     return len(found)
 
 
@@ -109,21 +110,21 @@ def parse_memory(text: str) -> Memory:
 
 def system(root: Path = ROOT) -> System:
     """Kernel, distribution (its os-release ID), model, hypervisor or container, process 1, SELinux loaded or not."""
-    release = parse_release(_text(root / "etc/os-release") or _text(root / "usr/lib/os-release"))
+    release = parse_release(reading.text(root / "etc/os-release") or reading.text(root / "usr/lib/os-release"))
     return System(
-        kernel=_text(root / "proc/sys/kernel/osrelease"),
+        kernel=reading.text(root / "proc/sys/kernel/osrelease"),
         distribution=release.get("ID", "linux"),
         version=release.get("VERSION_ID", ""),
         model=_model(root),
         virtual=_virtual(root),
-        init=_text(root / "proc/1/comm"),
+        init=reading.text(root / "proc/1/comm"),
         selinux=(root / "sys/fs/selinux/enforce").exists(),
     )
 
 
 def codename(root: Path = ROOT) -> str:
     """The distribution release's name in its package sources, such as bookworm; empty where it has none."""
-    return parse_release(_text(root / "etc/os-release")).get("VERSION_CODENAME", "")
+    return parse_release(reading.text(root / "etc/os-release")).get("VERSION_CODENAME", "")
 
 
 def secure_boot(root: Path = ROOT) -> bool:
@@ -148,7 +149,7 @@ def parse_release(text: str) -> dict[str, str]:
 
 
 def _model(root: Path) -> str:
-    board = _text(root / "proc/device-tree/model") or _text(root / "sys/firmware/devicetree/base/model")
+    board = reading.text(root / "proc/device-tree/model") or reading.text(root / "sys/firmware/devicetree/base/model")
     if board:
         return board
     for maker, product in (("sys_vendor", "product_name"), ("board_vendor", "board_name")):
@@ -159,7 +160,7 @@ def _model(root: Path) -> str:
 
 
 def _dmi(root: Path, field: str) -> str:
-    value = _text(root / "sys/class/dmi/id" / field)
+    value = reading.text(root / "sys/class/dmi/id" / field)
     return "" if value.lower() in _BLANK else value
 
 
@@ -174,18 +175,19 @@ def _container(root: Path) -> str:
     if processes.is_symlink() and str(processes.readlink()) == _FIRST_PROCESSES:
         return ""
     marks = ((".dockerenv", "docker"), ("run/.containerenv", "podman"))
-    return _text(root / "run/systemd/container") or next((name for mark, name in marks if (root / mark).exists()), "")
+    told = reading.text(root / "run/systemd/container")
+    return told or next((name for mark, name in marks if (root / mark).exists()), "")
 
 
 def _hypervisor(root: Path) -> str:
-    if "microsoft" in _text(root / "proc/sys/kernel/osrelease").lower():
+    if "microsoft" in reading.text(root / "proc/sys/kernel/osrelease").lower():
         return "wsl"
     product = " ".join(filter(None, (_dmi(root, "sys_vendor"), _dmi(root, "product_name")))).lower()
     for begins, name in _HYPERVISORS.items():
         if product.startswith(begins) or _dmi(root, "product_name").lower().startswith(begins):
             return name
-    flags = re.search(r"^flags\s*:.*\bhypervisor\b", _text(root / "proc/cpuinfo"), re.MULTILINE)
-    return _text(root / "sys/hypervisor/type") or ("unknown hypervisor" if flags else "")
+    flags = re.search(r"^flags\s*:.*\bhypervisor\b", reading.text(root / "proc/cpuinfo"), re.MULTILINE)
+    return reading.text(root / "sys/hypervisor/type") or ("unknown hypervisor" if flags else "")
 
 
 def _pairs(block: str) -> dict[str, str]:
@@ -193,16 +195,8 @@ def _pairs(block: str) -> dict[str, str]:
     return {key.strip(): value.strip() for key, colon, value in lines if colon}
 
 
-def _text(path: Path) -> str:
-    """The file without blanks and the NUL that ends device tree strings; empty when it can't be read."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip("\0 \n")
-    except OSError:
-        return ""
-
-
 def _needed(path: Path) -> str:
-    text = _text(path)
+    text = reading.text(path)
     if not text:
         raise SystemFailure(f"{path} can't be read", hint="mount /proc")
     return text

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from usenet.adapters import nvml, shell
+from usenet.adapters import nvml, reading, shell
 from usenet.domain.codecs import ordered
 from usenet.domain.errors import SystemFailure
 
@@ -125,10 +125,10 @@ def parse(text: str) -> dict[str, Card]:
 
 def read(folder: Path) -> dict[str, Card]:
     """The same from /proc/driver/nvidia, without memory; empty where the driver is not loaded."""
-    version = re.search(r"Kernel Module\s+(?:for \S+\s+)?([\d.]+)", _text(folder / "version"))
+    version = re.search(r"Kernel Module\s+(?:for \S+\s+)?([\d.]+)", reading.text(folder / "version"))
     cards: dict[str, Card] = {}
     for information in sorted(folder.glob("gpus/*/information")):
-        pairs = dict(re.findall(r"^([^:]+):\s*(.*?)\s*$", _text(information), re.MULTILINE))
+        pairs = dict(re.findall(r"^([^:]+):\s*(.*?)\s*$", reading.text(information), re.MULTILINE))
         uuid = pairs.get("GPU UUID", "")
         cards[information.parent.name.lower()] = Card(
             uuid="" if "?" in uuid else uuid,  # not known before the card was first opened
@@ -152,10 +152,3 @@ def _address(bus: str) -> str:
 
 def _known(value: str) -> str:
     return "" if value.startswith("[") else value
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from usenet.adapters import shell
+from usenet.adapters import reading, shell
 from usenet.domain.errors import SystemFailure
 
 _SMI = ("nvidia-smi", "--query-gpu=power.draw", "--format=csv,noheader,nounits")
@@ -23,10 +23,10 @@ class Meter:
 
     def __init__(self, pci: str = "", root: Path = Path("/")) -> None:
         counters = sorted((root / "sys/class/powercap").glob("intel-rapl:?"))  # also AMD's
-        packages = [one for one in counters if _text(one / "name") != "psys"]  # that has the packages in it
+        packages = [one for one in counters if reading.text(one / "name") != "psys"]  # that has the packages in it
         sensors = sorted((root / "sys/bus/pci/devices" / pci / "hwmon").glob("*/power1_*")) if pci else []
         self._sensor = next((one for one in sensors if one.name in ("power1_average", "power1_input")), None)
-        self._packages = {} if pci else {one: _number(one / "energy_uj") for one in packages}
+        self._packages = {} if pci else {one: reading.number(one / "energy_uj") for one in packages}
         self._since = time.monotonic()
         self._readings: list[int] = []
         self._over = threading.Event()
@@ -42,7 +42,7 @@ class Meter:
                 self._over.wait(1)
 
     def tick(self) -> None:
-        if self._sensor and (now := _number(self._sensor)) is not None:
+        if self._sensor and (now := reading.number(self._sensor)) is not None:
             self._readings.append(now)
 
     def watts(self) -> tuple[float | None, str]:
@@ -54,23 +54,9 @@ class Meter:
             return sum(self._readings) / len(self._readings) / 1e6, "the card"
         seconds, drawn = time.monotonic() - self._since, 0
         for folder, before in self._packages.items():
-            now = _number(folder / "energy_uj")
+            now = reading.number(folder / "energy_uj")
             if before is None or now is None or seconds <= 0:
                 return None, ""
-            wraps = _number(folder / "max_energy_range_uj") or 0
+            wraps = reading.number(folder / "max_energy_range_uj") or 0
             drawn += now - before if now >= before else now - before + wraps
         return (drawn / 1e6 / seconds, "the processor") if self._packages else (None, "")
-
-
-def _number(file: Path) -> int | None:
-    try:
-        return int(_text(file))
-    except ValueError:
-        return None
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""
