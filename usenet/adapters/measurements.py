@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from usenet.adapters import files
 from usenet.adapters.home import Home
+from usenet.adapters.refusals import in_words
 from usenet.domain.hardware.benchmark import Report
 from usenet.domain.hardware.proof import Record
 
 BENCHMARK = "benchmark.json"
 VERIFIED = "verified.json"
 Kept = TypeVar("Kept")
+
+
+@contextmanager
+def changing(home: Home) -> Iterator[None]:
+    """Alone among those who change a record: it is read, changed and written inside. Waits for others, which is short.
+
+    It is not the lock of the stack, which a start of services may hold for minutes: what was measured would be lost.
+    """
+    if not home.exists:
+        yield
+        return
+    with in_words(home.path, 0):
+        descriptor = os.open(home.path, os.O_RDONLY | os.O_DIRECTORY)  # it is there for everyone, and stays
+    try:
+        with suppress(OSError):  # a filesystem without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def benchmark(home: Home) -> Report | None:

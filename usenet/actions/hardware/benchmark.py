@@ -157,9 +157,14 @@ def run(home: Home, bench: Bench, tell: Tell) -> Measured:
     order = {case.name: number for number, case in enumerate(bench.cases)}
     report = _report(bench, tuple(sorted(found, key=lambda result: order[result.name])), moment)
     report = replace(report, seconds=round(time.monotonic() - began, 1), partial=bool(interrupted))
-    last = measurements.benchmark(home)
-    whole = last is not None and report.partial and not last.partial
-    saved = "" if whole else measurements.keep_benchmark(home, report)
+    return _saved(home, report)
+
+
+def _saved(home: Home, report: Report) -> Measured:
+    with measurements.changing(home):
+        last = measurements.benchmark(home)
+        whole = last is not None and report.partial and not last.partial
+        saved = "" if whole else measurements.keep_benchmark(home, report)
     unsaved = "the last whole run stays" if whole else "" if saved else "there is no stack here (usenet init makes one)"
     other = benchmark.other(last, report) if last else ""
     return Measured(report, saved, benchmark.compared(last, report), unsaved, other)

@@ -46,13 +46,14 @@ class Trial:
 
 def verify(home: Home, tell: Tell) -> Verified:
     """Try each service's encoder where it runs. ConfigError without a stack; SystemFailure without an engine."""
-    before = measurements.verified(home)
-    with _trials(home, before) as trials:
+    with _trials(home, measurements.verified(home)) as trials:
         findings = tuple(_found(trial, tell) for trial in trials)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    records = proof.recorded(before, findings, now)
-    if records != before:
-        measurements.keep_verified(home, records)
+    with measurements.changing(home):  # not while trying: another may have found more meanwhile
+        before = measurements.verified(home)
+        records = proof.recorded(before, findings, now)
+        if records != before:
+            measurements.keep_verified(home, records)
     return Verified(findings, records, proof.is_success(findings))
 
 
