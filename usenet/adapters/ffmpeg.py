@@ -33,7 +33,9 @@ class Ffmpeg:
     """Where an ffmpeg is run. `image` is empty for this machine's own; `service`: whose image and devices they are.
 
     `options`: those of `docker run` that give it what the service was granted. `container`: one that runs, in which
-    it is run instead, as `user` (empty: the container's own).
+    it is run instead, as `user` (empty: the container's own). `card`: the UUID of the one NVIDIA card that this
+    machine's own is to see, by NVIDIA's CUDA programming guide; no two cards were there to try it. A container is
+    given one.
     """
 
     program: str = "ffmpeg"
@@ -42,6 +44,7 @@ class Ffmpeg:
     options: tuple[str, ...] = ()
     container: str = ""
     user: str = ""
+    card: str = ""
     made: list[str] = field(default_factory=list, compare=False)
 
     @property
@@ -55,7 +58,8 @@ class Ffmpeg:
     def command(self, arguments: Sequence[str], clips: Path | None = None) -> list[str]:
         """The whole command line; in an image each call is a container of its own, without network or rights."""
         if not self.image:
-            return [self.program, *arguments]
+            alone = ("env", f"CUDA_VISIBLE_DEVICES={self.card}") if self.card else ()
+            return [*alone, self.program, *arguments]
         if self.container:
             own = ("--user", self.user) if self.user else ()
             return ["docker", "exec", "--interactive", *own, self.container, self.program, *arguments]

@@ -52,6 +52,12 @@ def grant(service: str, host: Host, wish: str, disproved: str = "") -> EncoderGr
     return _software(about, "; ".join(obstacles) or "no GPU on this machine")
 
 
+def among_several(encoder: Encoder, host: Host) -> str:
+    """The UUID of an encoder's card where the host has several of NVIDIA's: CUDA's order of them is its own."""
+    uuids = {gpu.pci: gpu.uuid for gpu in host.gpus if gpu.vendor == "nvidia"}
+    return uuids.get(encoder.gpu, "") if len(uuids) > 1 else ""
+
+
 def as_given(host: Host, given: Iterable[Encoder]) -> Host:
     """The host, with what was known of the cards in `given` where they could not be asked now.
 

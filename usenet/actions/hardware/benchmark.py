@@ -121,7 +121,9 @@ def _images(home: Home) -> Iterator[tuple[Ffmpeg, Encoder, str]]:
 
 def _own(host: Host) -> tuple[Ffmpeg, Encoder, str]:
     granted = encoders.grant("benchmark", host, "auto")
-    return Ffmpeg(), granted.encoder or SOFTWARE, granted.choice.because if granted.choice else ""
+    encoder = granted.encoder or SOFTWARE
+    own = Ffmpeg(card=encoders.among_several(encoder, host))
+    return own, encoder, granted.choice.because if granted.choice else ""
 
 
 def commands(bench: Bench) -> tuple[list[str], ...]:
