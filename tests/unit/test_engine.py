@@ -130,10 +130,12 @@ def test_all_containers_in_one_question(serve: Serve) -> None:
     assert (found[0].name, found[0].ports) == ("?", (("0.0.0.0", 80, 80, "tcp"),))
 
 
-def test_only_this_stacks_containers_are_asked_for(serve: Serve) -> None:
+@pytest.mark.parametrize("name", ["my-stack", 'a"b', "a\\", "a\n", "\ud800"])
+def test_only_this_stacks_containers_are_asked_for(name: str, serve: Serve) -> None:
+    """Whatever stands in a plan.json that somebody else wrote."""
     asked = serve({"/containers/json": []})
-    assert engine.containers("my-stack") == ()
-    assert json.loads(asked[0].partition("filters=")[2]) == {"label": ["com.docker.compose.project=my-stack"]}
+    assert engine.containers(name) == ()
+    assert json.loads(asked[0].partition("filters=")[2]) == {"label": [f"com.docker.compose.project={name}"]}
     assert "all=1" in asked[0]
 
 

@@ -48,3 +48,8 @@ def test_the_scanner_itself_reads_what_is_right(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(json, "loads", lambda _: pytest.fail("json was asked"))
 
     assert scanned.loads(b' {"a": [1, 2.5, "\\u00e9"]}\n') == {"a": [1, 2.5, "é"]}
+
+
+@given(st.text(st.characters()) | st.sampled_from(['a"b', "a\\", "\ud800", "\0"]))
+def test_a_text_is_written_as_json_writes_it(text: str) -> None:
+    assert scanned.quoted(text) == json.dumps(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from usenet.adapters import door, http, pipelined
+from usenet.adapters import door, http, pipelined, scanned
 from usenet.domain.errors import SystemFailure
 from usenet.domain.named import NamedTuple
 
@@ -138,7 +138,7 @@ class Listing:
     """`containers`, asked when this is made: there is time for something else until the engine has answered."""
 
     def __init__(self, project: str = "") -> None:
-        filters = f'{{"label": ["{PROJECT}={project}"]}}' if project else "{}"
+        filters = f'{{"label": [{scanned.quoted(f"{PROJECT}={project}")}]}}' if project else "{}"
         self._failure: SystemFailure | None = None
         try:
             self._asked = _send(f"/containers/json?all=1&filters={_quoted(filters)}")

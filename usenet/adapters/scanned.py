@@ -33,3 +33,14 @@ def loads(data: bytes) -> Any:
     import json
 
     return json.loads(data)
+
+
+def quoted(text: str) -> str:
+    """A text in JSON, as json.dumps writes it."""
+    try:
+        from _json import encode_basestring_ascii
+    except ImportError:
+        import json
+
+        return json.dumps(text)
+    return encode_basestring_ascii(text)
