@@ -265,6 +265,18 @@ def test_the_stack_directory_is_found_as_git_finds_a_repository(tmp_path, monkey
     assert failure.value.hint == f"make one with: usenet init --home {other}"
 
 
+@pytest.mark.parametrize(
+    ("given", "env"), [("", {}), ("", {"HOME": "~"}), ("~/x", {}), ("~none/x", {}), ("", {"USENET_HOME": "~none"})]
+)
+def test_no_stack_is_made_in_a_directory_named_tilde(given, env, tmp_path, monkeypatch):
+    """Of a user without a home directory, as a container may have one, or of a slip in a name."""
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as Python says that it knows none
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(ConfigError, match="home directory for ~") as failure:
+        find(given, env, tmp_path)
+    assert "--home" in failure.value.hint
+
+
 @pytest.mark.parametrize("text", ["storage: {drives: {pool: {uuid: a}}}", "storage: {drives: {a: {}}}"])
 def test_no_hint_would_forget_a_drive(text: str) -> None:
     with pytest.raises(ConfigError) as raised:

@@ -81,12 +81,13 @@ class Home:
 def find(given: str = "", env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Home:
     """The stack directory: `given`, else $USENET_HOME, else the nearest parent with a usenet.yaml, else the default.
 
-    The default is ~/usenet, for root /srv/usenet. The directory need not exist; ConfigError if it is no directory.
+    The default is ~/usenet, for root /srv/usenet. The directory need not exist; ConfigError if it is no directory, or
+    below the home directory of somebody who has none.
     """
     env = os.environ if env is None else env
     named = given or env.get("USENET_HOME", "")
     if named:
-        path = os.path.abspath(os.path.join(_working(cwd), os.path.expanduser(named)))  # links are kept
+        path = os.path.abspath(os.path.join(_working(cwd), _expanded(named)))  # links are kept
         if _is(path, lambda mode: not stat.S_ISDIR(mode)):
             raise ConfigError(f"{path} is not a directory", hint=f"name the directory that holds {SETTINGS}")
         return Home(path)
@@ -115,7 +116,16 @@ def _is(path: str | Path, kind: Callable[[int], bool]) -> bool:
 def _default(env: Mapping[str, str]) -> str:
     if os.geteuid() == 0:
         return "/srv/usenet"
-    return os.path.join(os.path.expanduser(env.get("HOME") or "~"), "usenet")
+    return os.path.abspath(os.path.join(_expanded(env.get("HOME") or "~"), "usenet"))
+
+
+def _expanded(path: str) -> str:
+    """With the home directory in the place of its `~`; never a directory whose name is `~`."""
+    expanded = os.path.expanduser(path)
+    if expanded.startswith("~"):
+        who = expanded.split("/")[0]
+        raise ConfigError(f"nobody knows a home directory for {who}", hint="name the stack directory: --home PATH")
+    return expanded
 
 
 def _working(cwd: Path | None) -> str:
