@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ import pytest
 from tests.unit.recorder.footage import ffmpeg, film
 from tests.unit.recorder.takes import held
 from tests.unit.test_recorder_cli import BEGIN, said, segment, told
+from tests.waiting import wait
 from usenet.actions.recorder import live
 from usenet.recorder.errors import RecorderError, Unreachable
 from usenet.recorder.recorder import Recorder
@@ -104,19 +105,20 @@ main(["recorder", "record", "--quiet", *sys.argv[3:]])
 
 
 @contextmanager
-def slow(tmp_path: Path, where: str) -> Iterator[subprocess.Popen[str]]:
+def slow(tmp_path: Path, where: str, *more: str) -> Iterator[subprocess.Popen[str]]:
     """A recording of a source that does not end, into x.mp4, with such a drive; its errors are in `errors`."""
     os.mkfifo(source := tmp_path / "slow.ts")
     ffmpeg("-i", str(film()), "-map", "0:v", "-c", "copy", str(tmp_path / "film.ts"))
     words = [sys.executable, "-c", SLOW, where, str(tmp_path / "go"), str(source), "--out", str(tmp_path / "x.mp4")]
+    words += more
     with (
         (tmp_path / "errors").open("w") as errors,
         subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
     ):
         try:
-            with source.open("wb") as feed:
-                feed.write((tmp_path / "film.ts").read_bytes())
-                feed.flush()
+            with source.open("wb", buffering=0) as feed:
+                with suppress(BrokenPipeError):  # one that has enough of it leaves
+                    feed.write((tmp_path / "film.ts").read_bytes())
                 yield process
         finally:
             process.kill()
@@ -170,14 +172,40 @@ def test_what_a_recording_was_told_to_ignore_does_not_end_it(tmp_path: Path) -> 
     try:
         with slow(tmp_path, "nowhere") as process:
             until(process, "write")
-            status = Path(f"/proc/{process.pid}/status").read_text()
+            there = ignores(process, signal.SIGHUP)
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=60)
     finally:
         signal.signal(signal.SIGHUP, before)
-    [ignored] = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigIgn")]
-    assert ignored >> (signal.SIGHUP - 1) & 1
+    assert there
     assert held(tmp_path / "x.mp4")
+
+
+def ignores(process: subprocess.Popen[str], number: signal.Signals) -> bool:
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    [ignored] = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigIgn")]
+    return bool(ignored >> (number - 1) & 1)
+
+
+@pytest.mark.parametrize("ending", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_an_end_while_the_file_is_finished_anyway_changes_nothing(ending: str, tmp_path: Path) -> None:
+    with slow(tmp_path, "seal", "--seconds", "0.5") as process:
+        until(process, "seal")
+        process.send_signal(signal.Signals[ending])
+        wait(lambda: process.poll() is not None or ignores(process, signal.SIGTERM))
+        (tmp_path / "go").touch()
+        assert process.wait(60) == 0
+    assert held(tmp_path / "x.mp4")
+
+
+def test_ctrl_c_after_it_leaves_the_part(tmp_path: Path) -> None:
+    with slow(tmp_path, "seal", "--seconds", "0.5") as process:
+        until(process, "seal")
+        process.send_signal(signal.SIGINT)
+        wait(lambda: ignores(process, signal.SIGTERM))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    assert "usenet recorder recover" in (tmp_path / "errors").read_text()
 
 
 def test_ctrl_c_waits_for_what_is_still_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,8 +55,10 @@ class Now:
     recorder: RecorderStatus | None
 
 
-def record(wish: Wish, tell: Callable[[Now], None]) -> list[Path]:
+def record(wish: Wish, tell: Callable[[Now], None], finishing: Callable[[], None] = lambda: None) -> list[Path]:
     """Record until the end of the source, of the time, or Ctrl-C; the finished files, in order.
+
+    `finishing` is called before they are finished, unless Ctrl-C asked for that.
 
     The first has the name that was asked for; others follow where the source changed its settings or was away for
     long. UsageError for a name that is taken; SystemFailure where nothing came. Interrupted by a second Ctrl-C: what
@@ -65,7 +67,7 @@ def record(wish: Wish, tell: Callable[[Now], None]) -> list[Path]:
     check(wish)
     needed("av")
     with told():
-        return _Recording(wish).run(tell)
+        return _Recording(wish).run(tell, finishing)
 
 
 def shown(url: str) -> str:
@@ -132,9 +134,9 @@ class _Recording:
             self._failure = error
         return self._failure is error
 
-    def run(self, tell: Callable[[Now], None]) -> list[Path]:
+    def run(self, tell: Callable[[Now], None], finishing: Callable[[], None]) -> list[Path]:
         try:
-            files = self._recorded(tell)
+            files = self._recorded(tell, finishing)
         except KeyboardInterrupt:
             raise self._unfinished() from None
         if self._failure is not None:
@@ -143,13 +145,14 @@ class _Recording:
             raise self._nothing()
         return files
 
-    def _recorded(self, tell: Callable[[Now], None]) -> list[Path]:
+    def _recorded(self, tell: Callable[[Now], None], finishing: Callable[[], None]) -> list[Path]:
         try:
             self._camera.start()
             # Nothing is joined here: Python 3.11 takes a thread for ended when Ctrl-C interrupts that.
             while (now := self._now()).camera.state != "stopped" and not self._is_over(now):
                 tell(now)
                 time.sleep(_TICK)
+            finishing()
         except KeyboardInterrupt:
             pass  # the usual way to end a recording
         finally:

@@ -60,10 +60,10 @@ def record(
         would = {"source": live.shown(url), "out": out}
         console.show(would, lambda: console.line(f"record {would['source']} into {out}"))
         return
-    with _ended():
+    with _ended() as finishing:
         try:
             with _progress() as tell:
-                files = live.record(wish, tell)
+                files = live.record(wish, tell, finishing)
         except Interrupted as stop:
             _leave(stop)
     console.show(files, lambda: _files(files))
@@ -75,28 +75,34 @@ def _files(files: Sequence[Path]) -> None:
 
 
 @contextmanager
-def _ended() -> Iterator[None]:
+def _ended() -> Iterator[Callable[[], None]]:
     """A service that is stopped and a terminal that is closed end it as Ctrl-C does: the file is finished.
 
     Then only a second Ctrl-C is heard, and nothing after it: a terminal that is closed says so more than once. What
-    was to be ignored, as with nohup, still is.
+    was to be ignored, as with nohup, still is. It gives what to call when the file is being finished anyway: from then
+    on the first end changes nothing.
     """
     endings = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {ending: old for ending in endings if callable(old := signal.getsignal(ending)) or old == signal.SIG_DFL}
-    heard = False
+    heard = over = False
 
     def end(*_: object) -> None:
         nonlocal heard
+        again, heard = heard, True
         for ending in before:
-            if heard or ending != signal.SIGINT:
+            if again or ending != signal.SIGINT:
                 signal.signal(ending, signal.SIG_IGN)
-        heard = True
-        raise KeyboardInterrupt
+        if again or not over:
+            raise KeyboardInterrupt
+
+    def finishing() -> None:
+        nonlocal over
+        over = True
 
     try:
         for ending in before:
             signal.signal(ending, end)
-        yield
+        yield finishing
     finally:
         for ending, old in before.items():
             signal.signal(ending, old)
