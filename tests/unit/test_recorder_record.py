@@ -105,15 +105,15 @@ main(["recorder", "record", "--quiet", *sys.argv[3:]])
 
 
 @contextmanager
-def slow(tmp_path: Path, where: str, *more: str) -> Iterator[subprocess.Popen[str]]:
-    """A recording of a source that does not end, into x.mp4, with such a drive; its errors are in `errors`."""
+def slow(tmp_path: Path, where: str, *more: str, errors: str = "errors") -> Iterator[subprocess.Popen[str]]:
+    """A recording of a source that does not end, into x.mp4, with such a drive; what went wrong is told in `errors`."""
     os.mkfifo(source := tmp_path / "slow.ts")
     ffmpeg("-i", str(film()), "-map", "0:v", "-c", "copy", str(tmp_path / "film.ts"))
     words = [sys.executable, "-c", SLOW, where, str(tmp_path / "go"), str(source), "--out", str(tmp_path / "x.mp4")]
     words += more
     with (
-        (tmp_path / "errors").open("w") as errors,
-        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+        (tmp_path / errors).open("w") as told,
+        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=told, text=True) as process,
     ):
         try:
             with source.open("wb", buffering=0) as feed:
@@ -145,11 +145,20 @@ def test_a_second_ctrl_c_leaves_a_part_that_recover_finishes(
     errors = (tmp_path / "errors").read_text()
     assert "Traceback" not in errors
     [*_, error, hint] = errors.splitlines()
-    assert error.startswith(f"error: {out} ")
+    assert error == f"error: not finished yet: {out}"
     assert f"plays in {out}.part;" in hint
     assert hint.endswith(f"usenet recorder recover {out}")
     said(capsys, "recover", str(out))
     assert where == "write" or held(out)  # nothing may have been written yet
+
+
+def test_a_second_ctrl_c_waits_for_nothing_where_it_can_not_be_told(tmp_path: Path) -> None:
+    with slow(tmp_path, "seal", errors="/dev/full") as process:
+        until(process, "write")
+        process.send_signal(signal.SIGINT)
+        until(process, "seal")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
 
 
 @pytest.mark.parametrize("ending", ["SIGTERM", "SIGHUP"])

@@ -167,7 +167,7 @@ class _Recording:
         parts = " and ".join(f"{file}.part" for file in left)
         cure = shlex.join(("usenet", "recorder", "recover", *left))
         hint = f"what was recorded plays in {parts}; finish it with: {cure}"
-        return Interrupted(f"{' and '.join(left)} was still being finished", hint=hint)
+        return Interrupted(f"not finished yet: {' and '.join(left)}", hint=hint)
 
     def _nothing(self) -> SystemFailure:
         """Why nothing came, with the cure that the camera told, if it told one."""

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -110,8 +110,9 @@ def _ended() -> Iterator[Callable[[], None]]:
 
 def _leave(stop: Interrupted) -> NoReturn:
     """Say it and end, without Python's own tidying: that waits for the thread that still finishes the file."""
-    console.error(stop)
-    console.flush()
+    with suppress(OSError):  # where it can't be told, it is as little waited for
+        console.error(stop)
+        console.flush()
     os._exit(stop.code)
 
 
