@@ -192,6 +192,13 @@ def test_something_else_on_the_socket(raw: bytes, socket_path: Path, monkeypatch
     assert caught.value.code == 5
 
 
+@pytest.mark.parametrize("body", [b"3", b'{"a": 1}', b"[null]", b'[{"Id": "4f"}]', b'[{"Id": "4f", "Labels": null}]'])
+def test_a_list_of_another_shape_is_no_bug_of_ours(serve: Serve, body: bytes) -> None:
+    serve({"/containers/json": body})
+    with pytest.raises(SystemFailure, match="makes no sense"):
+        engine.containers()
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"<html>", b"\xff\xfe", b'[{"Id": "4f'])
 def test_an_engine_that_dies_while_it_speaks(serve: Serve, body: bytes) -> None:
     serve({"/containers/json": body, "/images/json": body, "/info": body, "/version": body})

@@ -181,3 +181,8 @@ def test_a_certificate_that_a_container_made_for_itself(tmp_path: Path) -> None:
 def test_tls_towards_somebody_who_says_nothing_ends() -> None:
     with peers.listening(peers.silent) as port, pytest.raises(NoAnswer, match="no answer in time"):
         ask(port, tls=True, timeout=0.3)
+
+
+def test_a_port_that_is_none_is_not_asked() -> None:
+    with pytest.raises(NoAnswer, match="0-65535"):
+        http.ask(http.tcp("127.0.0.1", 65536), "/")

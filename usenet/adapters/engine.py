@@ -61,7 +61,7 @@ def request(path: str, *, method: str = "GET", timeout: float = 30, parse: bool 
     return _read(_send(path, method=method, timeout=timeout), parse=parse)
 
 
-def _send(path: str, *, method: str = "GET", timeout: float = 30) -> http.Question:
+def _send(path: str, *, method: str = "GET", timeout: float = 10) -> http.Question:
     try:
         return http.send(_connect(), path, host="docker", timeout=timeout, method=method)
     except http.NoAnswer as silence:
@@ -150,7 +150,10 @@ class Listing:
         if self._failure:
             raise self._failure
         found = _read(self._asked)
-        return tuple(sorted((_container(c) for c in found), key=lambda c: (c.service, c.name)))
+        try:
+            return tuple(sorted((_container(c) for c in found), key=lambda c: (c.service, c.name)))
+        except (KeyError, TypeError, AttributeError) as strange:
+            raise _silent("its answer makes no sense") from strange
 
 
 def _quoted(text: str) -> str:

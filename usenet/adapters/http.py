@@ -112,7 +112,7 @@ def send(connect: Connect, path: str, *, host: str = "localhost", timeout: float
         except BaseException:
             peer.close()
             raise
-    except (OSError, ValueError) as failure:
+    except (OSError, ValueError, OverflowError) as failure:  # the last: a port that is none
         raise NoAnswer(reason(failure)) from failure
     return Question(peer, timeout, deadline)
 
