@@ -182,6 +182,11 @@ def test_a_service_has_a_probe(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_service_has_a_minute_to_answer_first(name: str) -> None:
+    assert service(name).health.start_period >= 60  # on a busy machine the quickest need twenty seconds
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_what_a_person_reads_is_plain(name: str) -> None:
     head = service(name)
     assert head.about[0].isupper()
