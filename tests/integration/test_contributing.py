@@ -72,7 +72,7 @@ def test_one_file_gives_a_list_entry_completion_pages_and_golden_files(checkout:
     assert "| hello |" in (checkout / "docs/services.md").read_text()
     assert "wrote tests/golden/services/hello.yaml" in said
     golden = (checkout / "tests/golden/services/hello.yaml").read_text()
-    assert "# probe: http://127.0.0.1:8123/ answers 200 or 404 within 20 s" in golden
+    assert "# probe: http://127.0.0.1:8123/ answers 200 or 404 within 60 s" in golden
     assert "target: 8000" in golden
     after = {p: p.read_text() for p in (checkout / "tests/golden").rglob("*.yaml")}
     assert {p.name for p in after if after[p] != before.get(p)} == {"hello.yaml"}
