@@ -141,7 +141,7 @@ class Listing:
         filters = f'{{"label": [{scanned.quoted(f"{PROJECT}={project}")}]}}' if project else "{}"
         self._failure: SystemFailure | None = None
         try:
-            self._asked = _send(f"/containers/json?all=1&filters={_quoted(filters)}")
+            self._asked = _send(f"/containers/json?all=1&filters={_percent(filters)}")
         except SystemFailure as failure:
             self._failure = failure
 
@@ -156,7 +156,7 @@ class Listing:
             raise _silent("its answer makes no sense") from strange
 
 
-def _quoted(text: str) -> str:
+def _percent(text: str) -> str:
     """For a URL: every byte, as that needs no list of those that may stay."""
     return "".join(f"%{byte:02X}" for byte in text.encode())
 
